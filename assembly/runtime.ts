@@ -1,0 +1,182 @@
+/**
+ * The runtime: a loop over the image's records that calls kernels. Memory holds, wherever the caller puts
+ * them, the image (read only), the arena (as the chip has it) and a workspace that is this runtime's own:
+ *
+ *   workspace: for each record the address of its packed data (u32), scratch, packed data
+ */
+import { add_s8 } from "./kernels/add_s8";
+import { avg_pool_s8 } from "./kernels/avg_pool_s8";
+import { conv_s8, conv_s8_pack, conv_s8_packed_bytes, conv_s8_scratch_bytes } from "./kernels/conv_s8";
+import { copy_s8 } from "./kernels/copy_s8";
+import { depthwise_s8, depthwise_s8_pack, depthwise_s8_packed_bytes } from "./kernels/depthwise_s8";
+import {
+  fully_connected_s8,
+  fully_connected_s8_pack,
+  fully_connected_s8_packed_bytes,
+  fully_connected_s8_scratch_bytes,
+} from "./kernels/fully_connected_s8";
+import { lookup_s8 } from "./kernels/lookup_s8";
+import { max_pool_s8 } from "./kernels/max_pool_s8";
+import { mean_s8 } from "./kernels/mean_s8";
+import { mul_s8 } from "./kernels/mul_s8";
+import { pad_s8 } from "./kernels/pad_s8";
+import {
+  pointwise_s8,
+  pointwise_s8_pack,
+  pointwise_s8_packed_bytes,
+  pointwise_s8_scratch_bytes,
+} from "./kernels/pointwise_s8";
+import { softmax_s8 } from "./kernels/softmax_s8";
+import * as R from "./support/records";
+
+const ALIGNMENT: usize = 16;
+
+// @ts-ignore: decorator
+@inline
+function aligned(bytes: usize): usize {
+  return (bytes + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
+}
+
+// @ts-ignore: decorator
+@inline
+function recordAt(image: usize, index: u32): usize {
+  return image + changetype<R.Header>(image).recordsOffset + <usize>index * R.RECORD_BYTES;
+}
+
+function packedBytes(record: usize): usize {
+  switch (load<u8>(record)) {
+    case R.CONV_S8:
+      return conv_s8_packed_bytes(changetype<R.ConvS8Record>(record));
+    case R.POINTWISE_S8:
+      return pointwise_s8_packed_bytes(changetype<R.PointwiseS8Record>(record));
+    case R.DEPTHWISE_S8:
+      return depthwise_s8_packed_bytes(changetype<R.DepthwiseS8Record>(record));
+    case R.FULLY_CONNECTED_S8:
+      return fully_connected_s8_packed_bytes(changetype<R.FullyConnectedS8Record>(record));
+    default:
+      return 0;
+  }
+}
+
+function scratchBytes(record: usize): usize {
+  switch (load<u8>(record)) {
+    case R.CONV_S8:
+      return conv_s8_scratch_bytes(changetype<R.ConvS8Record>(record));
+    case R.POINTWISE_S8:
+      return pointwise_s8_scratch_bytes(changetype<R.PointwiseS8Record>(record));
+    case R.FULLY_CONNECTED_S8:
+      return fully_connected_s8_scratch_bytes(changetype<R.FullyConnectedS8Record>(record));
+    default:
+      return 0;
+  }
+}
+
+function pack(record: usize, image: usize, packed: usize): void {
+  switch (load<u8>(record)) {
+    case R.CONV_S8:
+      conv_s8_pack(changetype<R.ConvS8Record>(record), image, packed);
+      break;
+    case R.POINTWISE_S8:
+      pointwise_s8_pack(changetype<R.PointwiseS8Record>(record), image, packed);
+      break;
+    case R.DEPTHWISE_S8:
+      depthwise_s8_pack(changetype<R.DepthwiseS8Record>(record), image, packed);
+      break;
+    case R.FULLY_CONNECTED_S8:
+      fully_connected_s8_pack(changetype<R.FullyConnectedS8Record>(record), image, packed);
+      break;
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function addressesBytes(image: usize): usize {
+  return aligned(<usize>changetype<R.Header>(image).recordCount << 2);
+}
+
+function largestScratch(image: usize): usize {
+  let bytes: usize = 0;
+  for (let i: u32 = 0; i < changetype<R.Header>(image).recordCount; i++) {
+    bytes = max(bytes, scratchBytes(recordAt(image, i)));
+  }
+  return aligned(bytes);
+}
+
+/** The first free address: everything above is the caller's. */
+export function heapBase(): usize {
+  return aligned(__heap_base);
+}
+
+/** Bytes of workspace that the image at this address needs. */
+export function workspaceBytes(image: usize): usize {
+  let bytes = addressesBytes(image) + largestScratch(image);
+  for (let i: u32 = 0; i < changetype<R.Header>(image).recordCount; i++) {
+    bytes += aligned(packedBytes(recordAt(image, i)));
+  }
+  return bytes;
+}
+
+/** Packs weights into the workspace; once, before the first run. Addresses are multiples of 16. */
+export function prepare(image: usize, workspace: usize): void {
+  let packed = workspace + addressesBytes(image) + largestScratch(image);
+  for (let i: u32 = 0; i < changetype<R.Header>(image).recordCount; i++) {
+    const record = recordAt(image, i);
+    store<u32>(workspace + (<usize>i << 2), <u32>packed);
+    pack(record, image, packed);
+    packed += aligned(packedBytes(record));
+  }
+}
+
+/** Runs records [first, last). */
+export function run(image: usize, arena: usize, workspace: usize, first: u32, last: u32): void {
+  const scratch = workspace + addressesBytes(image);
+  for (let i = first; i < last; i++) {
+    runRecord(recordAt(image, i), image, arena, <usize>load<u32>(workspace + (<usize>i << 2)), scratch);
+  }
+}
+
+function runRecord(record: usize, image: usize, arena: usize, packed: usize, scratch: usize): void {
+  switch (load<u8>(record)) {
+    case R.CONV_S8:
+      conv_s8(changetype<R.ConvS8Record>(record), image, arena, packed, scratch);
+      break;
+    case R.POINTWISE_S8:
+      pointwise_s8(changetype<R.PointwiseS8Record>(record), image, arena, packed, scratch);
+      break;
+    case R.DEPTHWISE_S8:
+      depthwise_s8(changetype<R.DepthwiseS8Record>(record), image, arena, packed);
+      break;
+    case R.FULLY_CONNECTED_S8:
+      fully_connected_s8(changetype<R.FullyConnectedS8Record>(record), image, arena, packed, scratch);
+      break;
+    case R.AVG_POOL_S8:
+      avg_pool_s8(changetype<R.AvgPoolS8Record>(record), image, arena);
+      break;
+    case R.MAX_POOL_S8:
+      max_pool_s8(changetype<R.MaxPoolS8Record>(record), image, arena);
+      break;
+    case R.ADD_S8:
+      add_s8(changetype<R.AddS8Record>(record), image, arena);
+      break;
+    case R.MUL_S8:
+      mul_s8(changetype<R.MulS8Record>(record), image, arena);
+      break;
+    case R.LOOKUP_S8:
+      lookup_s8(changetype<R.LookupS8Record>(record), image, arena);
+      break;
+    case R.SOFTMAX_S8:
+      softmax_s8(changetype<R.SoftmaxS8Record>(record), image, arena);
+      break;
+    case R.PAD_S8:
+      pad_s8(changetype<R.PadS8Record>(record), image, arena);
+      break;
+    case R.MEAN_S8:
+      mean_s8(changetype<R.MeanS8Record>(record), image, arena);
+      break;
+    case R.COPY_S8:
+      copy_s8(changetype<R.CopyS8Record>(record), image, arena);
+      break;
+    default:
+      unreachable();
+  }
+}

@@ -1,0 +1,80 @@
+// Builds everything: record classes -> AssemblyScript (asc) -> wasm-opt -> inlined modules -> JavaScript.
+import { execFileSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+const require = createRequire(import.meta.url);
+const at = (...parts) => join(root, ...parts);
+
+/** The whole browser entry, WebAssembly included, minified and gzipped. */
+const RUNTIME_LIMIT = 60 * 1024;
+const TARGETS = ["scalar", "simd"];
+
+function bin(packageName, file) {
+  return join(dirname(require.resolve(`${packageName}/package.json`)), "bin", file);
+}
+
+function node(script, args) {
+  execFileSync(process.execPath, [script, ...args], { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+}
+
+/** Never half a file: written beside, then renamed; untouched when the content is the same. */
+function writeFile(path, content) {
+  if (existsSync(path) && readFileSync(path).equals(Buffer.from(content))) return;
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(`${path}.tmp`, content);
+  renameSync(`${path}.tmp`, path);
+}
+
+async function importTypeScript(path) {
+  const result = await build({ entryPoints: [path], bundle: true, write: false, format: "esm", platform: "node" });
+  return import(`data:text/javascript;base64,${Buffer.from(result.outputFiles[0].contents).toString("base64")}`);
+}
+
+const { assemblySource } = await importTypeScript(at("src/plan/records.ts"));
+writeFile(at("assembly/support/records.ts"), assemblySource());
+
+mkdirSync(at("build"), { recursive: true });
+const modules = {};
+for (const target of TARGETS) {
+  node(bin("assemblyscript", "asc.js"), ["assembly/index.ts", "--config", "asconfig.json", "--target", target]);
+  const features = target === "simd" ? ["--enable-simd"] : [];
+  const [raw, optimized] = [`build/${target}.raw.wasm`, `build/${target}.wasm`];
+  const flags = ["-O3", "--enable-bulk-memory", "--enable-sign-ext", "--enable-mutable-globals", ...features];
+  node(bin("binaryen", "wasm-opt"), [raw, "-o", optimized, ...flags, "--strip-debug", "--strip-producers"]);
+  modules[target] = readFileSync(at(optimized));
+}
+
+const inlined = Object.entries(modules)
+  .map(([target, bytes]) => `export const ${target} =\n  "${bytes.toString("base64")}";\n`)
+  .join("");
+writeFile(at("src/runtime/wasm.generated.ts"), `// Written by scripts/build.mjs from assembly/. Do not edit.\n${inlined}`);
+
+rmSync(at("dist"), { recursive: true, force: true });
+node(join(dirname(require.resolve("typescript/package.json")), "bin", "tsc"), ["-p", "tsconfig.build.json"]);
+mkdirSync(at("dist/wasm"), { recursive: true });
+for (const target of TARGETS) copyFileSync(at(`build/${target}.wasm`), at(`dist/wasm/${target}.wasm`));
+
+const bundle = await build({
+  entryPoints: [at("dist/index.js")],
+  bundle: true,
+  minify: true,
+  write: false,
+  format: "esm",
+  platform: "browser",
+});
+const bytes = bundle.outputFiles[0].contents;
+const gzipped = gzipSync(bytes, { level: 9 }).length;
+console.log(
+  `runtime: ${gzipped} bytes minified and gzipped (limit ${RUNTIME_LIMIT}), ${bytes.length} minified; ` +
+    TARGETS.map((target) => `${target}.wasm ${modules[target].length}`).join(", "),
+);
+if (gzipped > RUNTIME_LIMIT) {
+  console.error(`runtime: ${gzipped - RUNTIME_LIMIT} bytes over the limit`);
+  process.exit(1);
+}

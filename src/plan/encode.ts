@@ -1,0 +1,189 @@
+import { ThumbnetError } from "../errors.ts";
+import type { Tensor } from "../graph/graph.ts";
+import { OPERATOR_CODES } from "./codes.ts";
+import { crc32 } from "./crc32.ts";
+import type { ConstantData, KernelCall, OperandRef } from "./kernel-call.ts";
+import {
+  ALIGNMENT,
+  alignUp,
+  CONSTANT_BIT,
+  DTYPES,
+  HEADER,
+  KERNELS,
+  MAGIC,
+  OPERATOR,
+  PORT,
+  RECORD_BYTES,
+  recordLayout,
+  structLayout,
+  TENSOR,
+  VERSION,
+} from "./layout.ts";
+import { naming, type Plan } from "./plan.ts";
+import { writeStruct } from "./struct.ts";
+
+const HEADER_LAYOUT = structLayout(HEADER);
+const OPERATOR_LAYOUT = structLayout(OPERATOR);
+const PORT_LAYOUT = structLayout(PORT);
+const TENSOR_LAYOUT = structLayout(TENSOR);
+const NO_DATA = new Uint8Array(0);
+
+/** Where the header's CRC-32 starts counting. */
+export const CHECKED_FROM = HEADER_LAYOUT.fields.find((f) => f.name === "arenaBytes")!.offset;
+
+/**
+ * The image of a plan: header, records, operators, ports, tensors, names, constants. Equal constants are
+ * stored once. The layout of each part is in `layout.ts`.
+ *
+ * @throws ThumbnetError when a dimension does not fit its field
+ */
+export function encodeImage(plan: Plan): Uint8Array {
+  const { graph } = plan;
+  const calls = plan.operators.flatMap(({ calls }, operator) => calls.map((call) => ({ call, operator })));
+  const ports = [...graph.inputs, ...graph.outputs];
+  const body = new Pool();
+  const recordsOffset = HEADER_LAYOUT.bytes;
+  const operatorsOffset = recordsOffset + calls.length * RECORD_BYTES;
+  const portsOffset = operatorsOffset + plan.operators.length * OPERATOR_LAYOUT.bytes;
+  body.start(portsOffset + ports.length * PORT_LAYOUT.bytes);
+
+  const operand = (ref: OperandRef): number => {
+    const place = plan.places[ref.tensor];
+    if (!place) throw new ThumbnetError(`tensor ${ref.tensor} has no place`);
+    const at = ref.byteOffset ?? 0;
+    if (place.space === "arena") return place.offset + at;
+    return (CONSTANT_BIT | (body.add(graph.tensors[place.tensor]!.data ?? NO_DATA) + at)) >>> 0;
+  };
+  const described = new Map<number, number>();
+  const describe = (index: number): number => {
+    const known = described.get(index);
+    if (known !== undefined) return known;
+    const at = body.add(tensorBytes(graph.tensors[index]!, operand({ tensor: index })));
+    described.set(index, at);
+    return at;
+  };
+
+  const records = calls.map(({ call, operator }) =>
+    naming(graph, graph.operators[operator]!, operator, () => encodeRecord(call, operator, operand, body)),
+  );
+  let recordEnd = 0;
+  const operators = plan.operators.map(({ operator, calls }) => {
+    recordEnd += calls.length;
+    return { code: OPERATOR_CODES[operator.kind], recordEnd, tensor: describe(operator.outputs[0]!) };
+  });
+  const portValues = ports.map((tensor) => ({
+    tensor: describe(tensor),
+    name: body.add(new TextEncoder().encode(`${graph.tensors[tensor]!.name}\0`)),
+  }));
+
+  const bytes = new Uint8Array(alignUp(body.end, ALIGNMENT));
+  const view = new DataView(bytes.buffer);
+  records.forEach((record, i) => {
+    bytes.set(record, recordsOffset + i * RECORD_BYTES);
+  });
+  operators.forEach((values, i) => {
+    writeStruct(view, operatorsOffset + i * OPERATOR_LAYOUT.bytes, OPERATOR_LAYOUT, values);
+  });
+  portValues.forEach((values, i) => {
+    writeStruct(view, portsOffset + i * PORT_LAYOUT.bytes, PORT_LAYOUT, values);
+  });
+  body.copyTo(bytes);
+  const header = {
+    magic: MAGIC,
+    version: VERSION,
+    recordBytes: RECORD_BYTES,
+    imageBytes: bytes.length,
+    arenaBytes: plan.arenaBytes,
+    recordsOffset,
+    recordCount: records.length,
+    operatorCount: operators.length,
+    operatorsOffset,
+    portsOffset,
+    inputCount: graph.inputs.length,
+    outputCount: graph.outputs.length,
+  };
+  writeStruct(view, 0, HEADER_LAYOUT, header);
+  writeStruct(view, 0, HEADER_LAYOUT, { crc32: crc32(bytes.subarray(CHECKED_FROM)) });
+  return bytes;
+}
+
+function encodeRecord(
+  call: KernelCall,
+  operator: number,
+  operand: (ref: OperandRef) => number,
+  body: Pool,
+): Uint8Array {
+  const values: Record<string, number> = { opcode: KERNELS[call.kernel].opcode, operator };
+  for (const [name, value] of Object.entries(call.values) as [string, number | OperandRef | ConstantData][]) {
+    if (typeof value === "number") values[name] = value;
+    else if (ArrayBuffer.isView(value)) values[name] = body.add(littleEndian(value));
+    else values[name] = operand(value);
+  }
+  const record = new Uint8Array(RECORD_BYTES);
+  writeStruct(new DataView(record.buffer), 0, recordLayout(call.kernel), values);
+  return record;
+}
+
+function tensorBytes(tensor: Tensor, operand: number): Uint8Array {
+  const bytes = new Uint8Array(TENSOR_LAYOUT.bytes + 4 * tensor.shape.length);
+  const view = new DataView(bytes.buffer);
+  writeStruct(view, 0, TENSOR_LAYOUT, {
+    operand,
+    scale: tensor.quantization?.scales[0] ?? 1,
+    zeroPoint: tensor.quantization?.zeroPoints[0] ?? 0,
+    dtype: dtypeCode(tensor),
+    rank: tensor.shape.length,
+  });
+  tensor.shape.forEach((dimension, d) => {
+    view.setUint32(TENSOR_LAYOUT.bytes + 4 * d, dimension, true);
+  });
+  return bytes;
+}
+
+function dtypeCode(tensor: Tensor): number {
+  const code = (DTYPES as readonly string[]).indexOf(tensor.dtype);
+  if (code < 0) throw new ThumbnetError(`tensor "${tensor.name}" has type ${tensor.dtype}`);
+  return code;
+}
+
+function littleEndian(data: ConstantData): Uint8Array {
+  if (data instanceof Int32Array) {
+    const view = new DataView(new ArrayBuffer(data.byteLength));
+    data.forEach((value, i) => {
+      view.setInt32(4 * i, value, true);
+    });
+    return new Uint8Array(view.buffer);
+  }
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/** Byte strings at aligned offsets, equal ones once. */
+class Pool {
+  readonly #entries: { at: number; bytes: Uint8Array }[] = [];
+  readonly #known = new Map<number, { at: number; bytes: Uint8Array }[]>();
+  end = 0;
+
+  start(at: number): void {
+    this.end = at;
+  }
+
+  add(bytes: Uint8Array): number {
+    const key = crc32(bytes);
+    const same = this.#known.get(key) ?? [];
+    const found = same.find((entry) => equal(entry.bytes, bytes));
+    if (found) return found.at;
+    const entry = { at: alignUp(this.end, ALIGNMENT), bytes };
+    this.#entries.push(entry);
+    this.#known.set(key, [...same, entry]);
+    this.end = entry.at + bytes.length;
+    return entry.at;
+  }
+
+  copyTo(target: Uint8Array): void {
+    for (const { at, bytes } of this.#entries) target.set(bytes, at);
+  }
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((value, i) => value === b[i]);
+}

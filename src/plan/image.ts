@@ -1,0 +1,136 @@
+import { ThumbnetError } from "../errors.ts";
+import type { OperatorKind } from "../graph/graph.ts";
+import { bytesPerElement, elementCount } from "../graph/shape.ts";
+import { OPERATOR_CODES } from "./codes.ts";
+import { crc32 } from "./crc32.ts";
+import { CHECKED_FROM } from "./encode.ts";
+import {
+  CONSTANT_BIT,
+  DTYPES,
+  HEADER,
+  KERNELS,
+  MAGIC,
+  OPERATOR,
+  PORT,
+  RECORD_BYTES,
+  structLayout,
+  TENSOR,
+  VERSION,
+} from "./layout.ts";
+import { readStruct } from "./struct.ts";
+
+const HEADER_LAYOUT = structLayout(HEADER);
+const OPERATOR_LAYOUT = structLayout(OPERATOR);
+const PORT_LAYOUT = structLayout(PORT);
+const TENSOR_LAYOUT = structLayout(TENSOR);
+const OPCODES = new Set(Object.values(KERNELS).map(({ opcode }) => opcode as number));
+
+export interface ImageTensor {
+  readonly shape: readonly number[];
+  readonly dtype: (typeof DTYPES)[number];
+  readonly scale: number;
+  readonly zeroPoint: number;
+  /** Where its int8 content lies: `offset` bytes into the arena or, for a constant, into the image. */
+  readonly space: "arena" | "image";
+  readonly offset: number;
+  /** Bytes of that content; a float32 tensor at the edge holds int8, one byte an element. */
+  readonly bytes: number;
+}
+
+export interface ImageOperator {
+  readonly kind: OperatorKind;
+  /** Records [0, recordEnd) have run once this operator is done. */
+  readonly recordEnd: number;
+  readonly output: ImageTensor;
+}
+
+export interface ImagePort {
+  readonly name: string;
+  readonly tensor: ImageTensor;
+}
+
+/** What an image says of itself. */
+export interface Image {
+  readonly bytes: Uint8Array;
+  readonly arenaBytes: number;
+  readonly recordCount: number;
+  readonly operators: readonly ImageOperator[];
+  readonly inputs: readonly ImagePort[];
+  readonly outputs: readonly ImagePort[];
+}
+
+export function isImage(bytes: Uint8Array): boolean {
+  return bytes.length >= 4 && view(bytes).getUint32(0, true) === MAGIC;
+}
+
+/**
+ * Reads and checks an image.
+ *
+ * @throws ThumbnetError when it is cut off, of another version, or its CRC-32 is wrong
+ */
+export function readImage(bytes: Uint8Array, name = "image"): Image {
+  const fail = (what: string): never => {
+    throw new ThumbnetError(`${name}: ${what}`);
+  };
+  if (!isImage(bytes)) fail("is no thumbnet image");
+  if (bytes.length < HEADER_LAYOUT.bytes)
+    fail(`is cut off: ${bytes.length} bytes, the header alone has ${HEADER_LAYOUT.bytes}`);
+  const data = view(bytes);
+  const header = readStruct<typeof HEADER>(data, 0, HEADER_LAYOUT);
+  if (header.version !== VERSION || header.recordBytes !== RECORD_BYTES) {
+    fail(`has image version ${header.version}, supported is ${VERSION}: export the model again`);
+  }
+  if (header.imageBytes !== bytes.length)
+    fail(`has ${bytes.length} bytes, its header says ${header.imageBytes}`);
+  if (crc32(bytes.subarray(CHECKED_FROM)) !== header.crc32)
+    fail("is damaged: the CRC-32 does not match its content");
+
+  // The CRC guards against accidents; a forged image must still not read outside itself.
+  const within = (offset: number, length: number): number =>
+    offset + length <= bytes.length ? offset : fail("is damaged: it refers to bytes outside itself");
+  const tensor = (offset: number): ImageTensor => {
+    const t = readStruct<typeof TENSOR>(data, within(offset, TENSOR_LAYOUT.bytes), TENSOR_LAYOUT);
+    const dimensions = within(offset + TENSOR_LAYOUT.bytes, 4 * t.rank);
+    const shape = Array.from({ length: t.rank }, (_, d) => data.getUint32(dimensions + 4 * d, true));
+    const dtype = DTYPES[t.dtype] ?? fail(`has an unknown element type ${t.dtype}`);
+    const space = t.operand & CONSTANT_BIT ? "image" : "arena";
+    const at = (t.operand & ~CONSTANT_BIT) >>> 0;
+    const size = elementCount(shape) * (dtype === "float32" ? 1 : bytesPerElement(dtype));
+    if (at + size > (space === "image" ? bytes.length : header.arenaBytes))
+      fail("is damaged: a tensor lies outside");
+    return { shape, dtype, scale: t.scale, zeroPoint: t.zeroPoint, space, offset: at, bytes: size };
+  };
+  const kinds = new Map(Object.entries(OPERATOR_CODES).map(([kind, code]) => [code, kind as OperatorKind]));
+  const operators = Array.from({ length: header.operatorCount }, (_, i) => {
+    const at = within(header.operatorsOffset + i * OPERATOR_LAYOUT.bytes, OPERATOR_LAYOUT.bytes);
+    const o = readStruct<typeof OPERATOR>(data, at, OPERATOR_LAYOUT);
+    const kind = kinds.get(o.code) ?? fail(`has an unknown operator code ${o.code}`);
+    return { kind, recordEnd: o.recordEnd, output: tensor(o.tensor) };
+  });
+  const ports = Array.from({ length: header.inputCount + header.outputCount }, (_, i) => {
+    const p = readStruct<typeof PORT>(
+      data,
+      within(header.portsOffset + i * PORT_LAYOUT.bytes, PORT_LAYOUT.bytes),
+      PORT_LAYOUT,
+    );
+    const end = bytes.indexOf(0, within(p.name, 1));
+    return { name: new TextDecoder().decode(bytes.subarray(p.name, end)), tensor: tensor(p.tensor) };
+  });
+  within(header.recordsOffset, header.recordCount * RECORD_BYTES);
+  for (let i = 0; i < header.recordCount; i++) {
+    const opcode = bytes[header.recordsOffset + i * RECORD_BYTES]!;
+    if (!OPCODES.has(opcode)) fail(`record ${i} has an unknown opcode ${opcode}`);
+  }
+  return {
+    bytes,
+    arenaBytes: header.arenaBytes,
+    recordCount: header.recordCount,
+    operators,
+    inputs: ports.slice(0, header.inputCount),
+    outputs: ports.slice(header.inputCount),
+  };
+}
+
+function view(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,71 @@
+/**
+ * Fixed-point arithmetic of the reference kernels (gemmlowp's double rounding), used at plan time.
+ */
+import { ThumbnetError } from "../errors.ts";
+
+/** A real factor as multiplier * 2^(shift - 31), multiplier in [2^30, 2^31) or 0. */
+export interface Multiplier {
+  readonly multiplier: number;
+  readonly shift: number;
+}
+
+/**
+ * The fixed-point form of a real factor (TensorFlow Lite's QuantizeMultiplier): frexp, then the fraction
+ * rounded to 31 bits; a factor below 2^-32 becomes 0.
+ *
+ * @param real finite, >= 0
+ * @throws ThumbnetError when the factor is not finite, negative, or 2^30 and more
+ */
+export function quantizeMultiplier(real: number): Multiplier {
+  if (!Number.isFinite(real) || real < 0) throw new ThumbnetError(`${real} is no scale factor`);
+  if (real === 0) return { multiplier: 0, shift: 0 };
+  let { fraction, exponent } = frexp(real);
+  let multiplier = Math.round(fraction * 2 ** 31);
+  if (multiplier === 2 ** 31) {
+    multiplier /= 2;
+    exponent++;
+  }
+  if (exponent < -31) return { multiplier: 0, shift: 0 };
+  if (exponent > 30) throw new ThumbnetError(`the scale factor ${real} is not below 2^30`);
+  return { multiplier, shift: exponent };
+}
+
+/** value = fraction * 2^exponent, fraction in [0.5, 1), for a normal positive double. */
+function frexp(value: number): { fraction: number; exponent: number } {
+  let exponent = Math.max(-1022, Math.floor(Math.log2(value)) + 1);
+  let fraction = value / 2 ** exponent;
+  // log2 may be off by one near powers of two.
+  if (fraction >= 1) {
+    fraction /= 2;
+    exponent++;
+  } else if (fraction < 0.5) {
+    fraction *= 2;
+    exponent--;
+  }
+  return { fraction, exponent };
+}
+
+/**
+ * x * multiplier * 2^(shift - 31) as the chip computes it: shift left in 32 bits, high product rounded with
+ * ties up, then shift right with ties away from zero.
+ */
+export function requantize(x: number, { multiplier, shift }: Multiplier): number {
+  const shifted = shift > 0 ? x << shift : x;
+  const high = Number((BigInt(shifted) * BigInt(multiplier) + (1n << 30n)) >> 31n);
+  return shift < 0 ? roundingShiftRight(high, -shift) : high;
+}
+
+/** x / 2^exponent, ties away from zero. */
+export function roundingShiftRight(x: number, exponent: number): number {
+  const magnitude = Math.floor(Math.abs(x) / 2 ** exponent + 0.5);
+  return x < 0 ? -magnitude : magnitude;
+}
+
+/** C's round(): to the nearest integer, ties away from zero. */
+export function roundAway(x: number): number {
+  return x < 0 ? -Math.round(-x) : Math.round(x);
+}
+
+export function clamp(x: number, min: number, max: number): number {
+  return Math.min(Math.max(x, min), max);
+}

@@ -1,0 +1,50 @@
+import { ThumbnetError } from "../errors.ts";
+import * as inlined from "./wasm.generated.ts";
+
+/** Which build of the kernels runs: both give the same bytes. */
+export type Engine = "simd" | "scalar";
+
+/** What `assembly/index.ts` exports. Addresses and sizes are bytes. */
+export interface Kernels {
+  readonly memory: WebAssembly.Memory;
+  heapBase(): number;
+  workspaceBytes(image: number): number;
+  prepare(image: number, workspace: number): void;
+  run(image: number, arena: number, workspace: number, first: number, last: number): void;
+}
+
+/** (module (func (result v128) i32.const 0 i8x16.splat)): valid only where SIMD is supported. */
+const SIMD_PROBE = Uint8Array.of(
+  ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123],
+  ...[3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11],
+);
+
+let simd: boolean | undefined;
+
+export function supportsSimd(): boolean {
+  simd ??= WebAssembly.validate(SIMD_PROBE);
+  return simd;
+}
+
+const compiled = new Map<Engine, Promise<WebAssembly.Module>>();
+
+/** A fresh instance of the kernels with its own memory; each build is compiled once. */
+export async function instantiate(engine: Engine): Promise<Kernels> {
+  if (engine === "simd" && !supportsSimd()) {
+    throw new ThumbnetError('this machine\'s WebAssembly has no SIMD: use the engine "scalar"');
+  }
+  let module = compiled.get(engine);
+  if (!module) {
+    module = WebAssembly.compile(decodeBase64(inlined[engine]));
+    compiled.set(engine, module);
+  }
+  const instance = await WebAssembly.instantiate(await module, {});
+  return instance.exports as unknown as Kernels;
+}
+
+function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}

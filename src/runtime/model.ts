@@ -1,0 +1,236 @@
+import { ThumbnetError } from "../errors.ts";
+import type { OperatorKind } from "../graph/graph.ts";
+import { crc32 } from "../plan/crc32.ts";
+import type { Image, ImageOperator, ImageTensor } from "../plan/image.ts";
+import type { Engine, Kernels } from "./engine.ts";
+import {
+  dequantize,
+  type InputData,
+  inputBytes,
+  type OutputData,
+  storedType,
+  type TensorInfo,
+  tensorInfo,
+} from "./tensors.ts";
+
+/** What one operator made. */
+export interface TraceEntry {
+  /** Position in the model file. */
+  readonly index: number;
+  readonly name: OperatorKind;
+  readonly shape: readonly number[];
+  /** CRC-32 (zlib's) of the output's bytes; of the float32 bytes for a DEQUANTIZE. */
+  readonly crc32: number;
+  /** The output's bytes. */
+  readonly bytes: Uint8Array;
+}
+
+/** How long one operator takes. */
+export interface ProfileEntry {
+  readonly index: number;
+  readonly name: OperatorKind;
+  readonly shape: readonly number[];
+  /** Median over the repetitions, in microseconds; 0 for operators that only rename a tensor. */
+  readonly microseconds: number;
+}
+
+export interface ProfileOptions {
+  /** Timed runs of each operator; default 50. */
+  readonly repetitions?: number;
+}
+
+const PAGE = 65536;
+const ALIGNMENT = 16;
+
+/**
+ * A model in memory, ready to run. It holds the image, the arena and a workspace in one WebAssembly memory of
+ * its own, so several models can be used at once. Not to be entered from two threads.
+ */
+export class Model {
+  readonly inputs: readonly TensorInfo[];
+  readonly outputs: readonly TensorInfo[];
+  readonly engine: Engine;
+  /** Bytes of the arena: what the chip needs as RAM for activations. */
+  readonly arenaBytes: number;
+  /** Bytes of the image: weights, tables and plan, what the chip holds in flash. */
+  readonly imageBytes: number;
+  /** Bytes of WebAssembly memory in use. */
+  readonly memoryBytes: number;
+
+  readonly #recordCount: number;
+  readonly #operators: readonly ImageOperator[];
+  readonly #inputTensors: readonly ImageTensor[];
+  readonly #outputTensors: readonly ImageTensor[];
+  readonly #image: number;
+  readonly #arena: number;
+  readonly #workspace: number;
+  #kernels: Kernels | null;
+  #memory: Uint8Array;
+
+  /** Use `loadModel`. */
+  constructor(image: Image, kernels: Kernels, engine: Engine) {
+    this.engine = engine;
+    this.inputs = image.inputs.map(({ name, tensor }) => tensorInfo(name, tensor));
+    this.outputs = image.outputs.map(({ name, tensor }) => tensorInfo(name, tensor));
+    this.#recordCount = image.recordCount;
+    this.#operators = image.operators;
+    this.#inputTensors = image.inputs.map(({ tensor }) => tensor);
+    this.#outputTensors = image.outputs.map(({ tensor }) => tensor);
+    this.arenaBytes = image.arenaBytes;
+    this.imageBytes = image.bytes.length;
+    this.#kernels = kernels;
+    this.#image = kernels.heapBase();
+    this.#arena = aligned(this.#image + this.imageBytes);
+    // Kernels load whole vectors: keep some bytes after the arena that belong to nobody.
+    this.#workspace = aligned(this.#arena + this.arenaBytes + ALIGNMENT);
+    ensure(kernels.memory, this.#workspace);
+    new Uint8Array(kernels.memory.buffer).set(image.bytes, this.#image);
+    this.memoryBytes = this.#workspace + kernels.workspaceBytes(this.#image) + ALIGNMENT;
+    ensure(kernels.memory, this.memoryBytes);
+    kernels.prepare(this.#image, this.#workspace);
+    this.#memory = new Uint8Array(kernels.memory.buffer);
+  }
+
+  /**
+   * Runs the model once, or once for each element of a batch.
+   *
+   * @param input the data of the one input, or an array with the data of each input. Int8Array (Uint8Array for
+   *   a uint8 input) as the chip takes it, or Float32Array, which is quantised. N times the elements of one
+   *   input, one after the other, are a batch of N.
+   * @returns the first output, N after the other for a batch, in memory of its own
+   * @throws ThumbnetError when number, type or length of the inputs do not fit, or a float is NaN
+   */
+  run(input: InputData | readonly InputData[]): OutputData {
+    return this.runAll(input)[0]!;
+  }
+
+  /** As `run`, but returns every output. */
+  runAll(input: InputData | readonly InputData[]): OutputData[] {
+    const kernels = this.#alive();
+    const { inputs, batch } = this.#checkInputs(input);
+    const results = this.outputs.map((info) => {
+      const length = info.elements * batch;
+      return storedType(info) === "uint8" ? new Uint8Array(length) : new Int8Array(length);
+    });
+    for (let n = 0; n < batch; n++) {
+      this.#writeInputs(inputs, n);
+      kernels.run(this.#image, this.#arena, this.#workspace, 0, this.#recordCount);
+      results.forEach((result, i) => {
+        const { bytes } = this.#outputTensors[i]!;
+        new Uint8Array(result.buffer, n * bytes, bytes).set(this.#content(this.#outputTensors[i]!));
+      });
+    }
+    return results;
+  }
+
+  /**
+   * Runs the model once and reports what each operator made, in the order of the model file.
+   *
+   * @param input as for `run`, without a batch
+   */
+  trace(input: InputData | readonly InputData[]): TraceEntry[] {
+    const kernels = this.#alive();
+    this.#writeSingle(input);
+    let done = 0;
+    return this.#operators.map(({ kind, recordEnd, output }, index) => {
+      kernels.run(this.#image, this.#arena, this.#workspace, done, recordEnd);
+      done = recordEnd;
+      const bytes = this.#declaredContent(output);
+      return { index, name: kind, shape: output.shape, crc32: crc32(bytes), bytes };
+    });
+  }
+
+  /**
+   * Times each operator on its own. Operators repeat on what their first run left in the arena; the times do
+   * not depend on it.
+   *
+   * @param input as for `run`, without a batch
+   */
+  profile(input: InputData | readonly InputData[], { repetitions = 50 }: ProfileOptions = {}): ProfileEntry[] {
+    if (!Number.isInteger(repetitions) || repetitions < 1) {
+      throw new ThumbnetError(`repetitions is ${repetitions}, it must be a whole number from 1`);
+    }
+    const kernels = this.#alive();
+    this.#writeSingle(input);
+    let done = 0;
+    return this.#operators.map(({ kind, recordEnd, output }, index) => {
+      const times = Array.from({ length: done === recordEnd ? 0 : repetitions }, () => {
+        const start = performance.now();
+        kernels.run(this.#image, this.#arena, this.#workspace, done, recordEnd);
+        return performance.now() - start;
+      }).sort((a, b) => a - b);
+      done = recordEnd;
+      const microseconds = (times[times.length >> 1] ?? 0) * 1000;
+      return { index, name: kind, shape: output.shape, microseconds };
+    });
+  }
+
+  /** Frees the memory; the model cannot be used after. Safe to call twice. */
+  dispose(): void {
+    this.#kernels = null;
+    this.#memory = new Uint8Array(0);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #alive(): Kernels {
+    if (!this.#kernels) throw new ThumbnetError("the model has been disposed of");
+    return this.#kernels;
+  }
+
+  #checkInputs(input: InputData | readonly InputData[]): { inputs: Uint8Array[]; batch: number } {
+    const given = (Array.isArray(input) ? input : [input]) as readonly InputData[];
+    if (given.length !== this.inputs.length) {
+      const names = this.inputs.map(({ name }) => `"${name}"`).join(", ");
+      throw new ThumbnetError(`the model takes ${this.inputs.length} inputs (${names}), ${given.length} were given`);
+    }
+    const checked = given.map((data, i) => inputBytes(data, this.inputs[i]!));
+    const batch = checked[0]?.batch ?? 1;
+    const odd = checked.findIndex((c) => c.batch !== batch);
+    if (odd > 0) {
+      throw new ThumbnetError(`input "${this.inputs[odd]!.name}" has a batch of ${checked[odd]!.batch}, the first ${batch}`);
+    }
+    return { inputs: checked.map(({ bytes }) => bytes), batch };
+  }
+
+  #writeInputs(inputs: readonly Uint8Array[], n: number): void {
+    inputs.forEach((data, i) => {
+      const { offset, bytes } = this.#inputTensors[i]!;
+      this.#memory.set(data.subarray(n * bytes, (n + 1) * bytes), this.#arena + offset);
+    });
+  }
+
+  #writeSingle(input: InputData | readonly InputData[]): void {
+    const { inputs, batch } = this.#checkInputs(input);
+    if (batch !== 1) throw new ThumbnetError(`one input at a time is traced or profiled, a batch of ${batch} was given`);
+    this.#writeInputs(inputs, 0);
+  }
+
+  #content({ space, offset, bytes }: ImageTensor): Uint8Array {
+    const start = (space === "image" ? this.#image : this.#arena) + offset;
+    return this.#memory.subarray(start, start + bytes);
+  }
+
+  /** A copy of a tensor's bytes as the model file declares them: a float32 one is dequantised. */
+  #declaredContent(tensor: ImageTensor): Uint8Array {
+    const content = this.#content(tensor).slice();
+    if (tensor.dtype !== "float32") return content;
+    return new Uint8Array(dequantize(new Int8Array(content.buffer), tensorInfo("", tensor)).buffer);
+  }
+}
+
+function aligned(address: number): number {
+  return Math.ceil(address / ALIGNMENT) * ALIGNMENT;
+}
+
+function ensure(memory: WebAssembly.Memory, bytes: number): void {
+  const missing = Math.ceil((bytes - memory.buffer.byteLength) / PAGE);
+  if (missing <= 0) return;
+  try {
+    memory.grow(missing);
+  } catch {
+    throw new ThumbnetError(`the model needs ${bytes} bytes of WebAssembly memory, more than there is`);
+  }
+}
