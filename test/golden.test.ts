@@ -15,7 +15,9 @@ describe.skipIf(!hasShared).each(ENGINES)("golden outputs, %s", (engine) => {
     const count = golden.inputs.length / size;
     expect(count).toBe(golden.crcs.length);
 
-    expect(Buffer.compare(Buffer.from(model.run(golden.inputs).buffer), Buffer.from(golden.outputs.buffer))).toBe(0);
+    expect(
+      Buffer.compare(Buffer.from(model.run(golden.inputs).buffer), Buffer.from(golden.outputs.buffer)),
+    ).toBe(0);
     const logits: number[] = [];
     for (let n = 0; n < count; n++) {
       const trace = model.trace(golden.inputs.subarray(n * size, (n + 1) * size));

@@ -3,7 +3,7 @@
  * [N, OH, OW, C_out], all int8; any stride, dilation, padding and number of groups. Padding contributes
  * nothing. Per output channel int32 bias and requantisation; see docs/arithmetic.md.
  */
-import { columnStride, columnsBytes, multiplyColumns, packedBytes, packWeights, PIXELS, widen } from "../support/gemm";
+import { columnStride, columnsBytes, multiplyColumns, PIXELS, packedBytes, packWeights, widen } from "../support/gemm";
 import { addressOf } from "../support/operand";
 import { ConvS8Record } from "../support/records";
 import { clamp, requantize } from "../support/requantize";

@@ -3,7 +3,15 @@
  * [N, OH, OW, C * multiplier], all int8; output channel c reads input channel c / multiplier. Padding
  * contributes nothing. Per output channel int32 bias and requantisation; see docs/arithmetic.md.
  */
-import { BLOCK_BYTES, biasHigh, biasLow, CHANNELS, packBlock, requantizeBlock, storeBytes } from "../support/channels";
+import {
+  BLOCK_BYTES,
+  biasHigh,
+  biasLow,
+  CHANNELS,
+  packBlock,
+  requantizeBlock,
+  storeBytes,
+} from "../support/channels";
 import { addressOf } from "../support/operand";
 import { DepthwiseS8Record } from "../support/records";
 import { clamp, requantize } from "../support/requantize";
@@ -72,7 +80,8 @@ function pixelVector(
   const high = i8x16.splat(r.activationMax);
   const step = <usize>r.dilationWidth * channels;
   for (let c = 0; c < channels; c += CHANNELS) {
-    let sum0 = biasLow(packed), sum1 = biasHigh(packed);
+    let sum0 = biasLow(packed),
+      sum1 = biasHigh(packed);
     for (let ky = y0; ky < y1; ky++) {
       const row = (top + ky * r.dilationHeight) * <i32>r.inputWidth + left + x0 * r.dilationWidth;
       let pixel = input + (row * channels + c);
@@ -107,16 +116,17 @@ function pixelPlain(
   const channels = <i32>r.outputChannels;
   for (let c = 0; c < channels; c++) {
     const from = input + c / r.depthMultiplier;
-    let sum = load<i32>(image + r.bias + (<usize>c << 2));
+    let sum = load<i32>(image + r.bias + ((<usize>c) << 2));
     for (let ky = y0; ky < y1; ky++) {
       const row = (top + ky * r.dilationHeight) * <i32>r.inputWidth + left;
       const weights = image + r.weights + (ky * r.kernelWidth * channels + c);
       for (let kx = x0; kx < x1; kx++) {
-        const a = <i32>load<i8>(from + (row + kx * r.dilationWidth) * <i32>r.inputChannels) - r.inputZeroPoint;
+        const a =
+          <i32>load<i8>(from + (row + kx * r.dilationWidth) * <i32>r.inputChannels) - r.inputZeroPoint;
         sum += a * <i32>load<i8>(weights + kx * channels);
       }
     }
-    const multiplier = load<i32>(image + r.multipliers + (<usize>c << 2));
+    const multiplier = load<i32>(image + r.multipliers + ((<usize>c) << 2));
     const value = requantize(sum, multiplier, load<i8>(image + r.shifts + c)) + r.outputZeroPoint;
     store<i8>(output + c, <i8>clamp(value, r.activationMin, r.activationMax));
   }

@@ -3,10 +3,10 @@
  * output channel; one requantisation, or one for each; weights may have a zero point. See docs/arithmetic.md.
  */
 import { BLOCK_BYTES, biasHigh, biasLow, CHANNELS, packBlock, requantizeBlock, storeBytes } from "../support/channels";
+import { columnStride, widen } from "../support/gemm";
 import { addressOf } from "../support/operand";
 import { FullyConnectedS8Record } from "../support/records";
 import { clamp, requantize } from "../support/requantize";
-import { columnStride, widen } from "../support/gemm";
 
 export function fully_connected_s8_packed_bytes(r: FullyConnectedS8Record): usize {
   return ASC_FEATURE_SIMD ? <usize>((<i32>r.outputChannels + CHANNELS - 1) / CHANNELS) * BLOCK_BYTES : 0;

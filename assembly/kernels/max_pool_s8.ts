@@ -16,11 +16,13 @@ export function max_pool_s8(r: MaxPoolS8Record, image: usize, arena: usize): voi
   for (let n = 0; n < <i32>r.batch; n++) {
     for (let y = 0; y < <i32>r.outputHeight; y++) {
       const top = y * r.strideHeight - r.padTop;
-      const y0 = firstTap(top, 1), y1 = lastTap(top, 1, r.inputHeight, r.kernelHeight);
+      const y0 = firstTap(top, 1),
+        y1 = lastTap(top, 1, r.inputHeight, r.kernelHeight);
       for (let x = 0; x < <i32>r.outputWidth; x++) {
         const left = x * r.strideWidth - r.padLeft;
-        const x0 = firstTap(left, 1), x1 = lastTap(left, 1, width, r.kernelWidth);
-        const corner = input + (((top + y0) * width + left + x0) * channels);
+        const x0 = firstTap(left, 1),
+          x1 = lastTap(left, 1, width, r.kernelWidth);
+        const corner = input + ((top + y0) * width + left + x0) * channels;
         if (ASC_FEATURE_SIMD) maximumVector(r, corner, y1 - y0, x1 - x0, output);
         else maximumPlain(r, corner, y1 - y0, x1 - x0, output);
         output += channels;
@@ -36,7 +38,8 @@ function maximumPlain(r: MaxPoolS8Record, corner: usize, rows: i32, columns: i32
   for (let c = 0; c < channels; c++) {
     let maximum: i32 = -128;
     for (let y = 0; y < rows; y++) {
-      for (let x = 0; x < columns; x++) maximum = max(maximum, <i32>load<i8>(corner + (y * stride + x * channels + c)));
+      for (let x = 0; x < columns; x++)
+        maximum = max(maximum, <i32>load<i8>(corner + (y * stride + x * channels + c)));
     }
     store<i8>(output + c, <i8>clamp(maximum, r.activationMin, r.activationMax));
   }

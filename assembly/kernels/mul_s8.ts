@@ -11,8 +11,8 @@ export function mul_s8(r: MulS8Record, image: usize, arena: usize): void {
   const input1 = addressOf(r.input, image, arena);
   const input2 = addressOf(r.input2, image, arena);
   let output = addressOf(r.output, image, arena);
-  const step1 = <usize>((r.broadcast1 >> 3) & 1 ^ 1);
-  const step2 = <usize>((r.broadcast2 >> 3) & 1 ^ 1);
+  const step1 = <usize>(((r.broadcast1 >> 3) & 1) ^ 1);
+  const step2 = <usize>(((r.broadcast2 >> 3) & 1) ^ 1);
   for (let i0 = 0; i0 < <i32>r.dim0; i0++) {
     for (let i1 = 0; i1 < <i32>r.dim1; i1++) {
       for (let i2 = 0; i2 < <i32>r.dim2; i2++) {

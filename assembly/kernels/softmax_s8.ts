@@ -28,7 +28,8 @@ export function softmax_s8(r: SoftmaxS8Record, image: usize, arena: usize): void
     for (let i = 0; i < depth; i++) {
       const difference = <i32>load<i8>(input + i) - maximum;
       let value: i32 = -128;
-      if (difference >= r.diffMin) {
+      // A sum of 256 and more leaves less than half a step of any element: the shift would pass 31.
+      if (difference >= r.diffMin && shift <= 31) {
         value += roundingShiftRight(highProduct(scale, exponential(r, difference)), shift);
       }
       store<i8>(output + i, <i8>min(value, 127));

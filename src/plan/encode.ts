@@ -58,7 +58,9 @@ export function encodeImage(plan: Plan): Uint8Array {
   const describe = (index: number): number => {
     const known = described.get(index);
     if (known !== undefined) return known;
-    const at = body.add(tensorBytes(graph.tensors[index]!, operand({ tensor: index })));
+    const at = body.add(
+      tensorBytes(graph.tensors[index]!, graph.tensors[plan.stored[index]!]!, operand({ tensor: index })),
+    );
     described.set(index, at);
     return at;
   };
@@ -124,13 +126,13 @@ function encodeRecord(
   return record;
 }
 
-function tensorBytes(tensor: Tensor, operand: number): Uint8Array {
+function tensorBytes(tensor: Tensor, { quantization }: Tensor, operand: number): Uint8Array {
   const bytes = new Uint8Array(TENSOR_LAYOUT.bytes + 4 * tensor.shape.length);
   const view = new DataView(bytes.buffer);
   writeStruct(view, 0, TENSOR_LAYOUT, {
     operand,
-    scale: tensor.quantization?.scales[0] ?? 1,
-    zeroPoint: tensor.quantization?.zeroPoints[0] ?? 0,
+    scale: quantization?.scales[0] ?? 1,
+    zeroPoint: quantization?.zeroPoints[0] ?? 0,
     dtype: dtypeCode(tensor),
     rank: tensor.shape.length,
   });

@@ -57,13 +57,12 @@ export function requantize(x: number, { multiplier, shift }: Multiplier): number
 
 /** x / 2^exponent, ties away from zero. */
 export function roundingShiftRight(x: number, exponent: number): number {
-  const magnitude = Math.floor(Math.abs(x) / 2 ** exponent + 0.5);
-  return x < 0 ? -magnitude : magnitude;
+  return roundAway(x / 2 ** exponent);
 }
 
-/** C's round(): to the nearest integer, ties away from zero. */
+/** C's round(): to the nearest integer, ties away from zero, never -0. Exact below 2^52. */
 export function roundAway(x: number): number {
-  return x < 0 ? -Math.round(-x) : Math.round(x);
+  return x < 0 ? 0 - Math.round(-x) : Math.round(x);
 }
 
 export function clamp(x: number, min: number, max: number): number {

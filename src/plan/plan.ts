@@ -35,6 +35,8 @@ export interface Plan {
   readonly operators: readonly PlannedOperator[];
   /** By tensor index; null for a tensor that no kernel touches (paddings, axes, shapes, weights). */
   readonly places: readonly (Place | null)[];
+  /** By tensor index: the tensor whose scale the bytes have. Another one for a float32 tensor at the edge. */
+  readonly stored: readonly number[];
   readonly arenaBytes: number;
   /** The least that any plan needs with this order and these buffers. */
   readonly arenaBound: number;
@@ -81,12 +83,31 @@ export function planGraph(graph: Graph): Plan {
       calls: calls[step]!,
       liveBytes: lifetimes.reduce((sum, b) => (b.first <= step && step <= b.last ? sum + b.bytes : sum), 0),
     })),
+    stored: storedTensors(graph),
     places: places.map((place, t) => place ?? (graph.tensors[t]!.data ? image(t) : null)),
     arenaBytes: arena.bytes,
     arenaBound: arena.bound,
     peakOperator: arena.peakStep,
     buffers: roots.map((tensors, i) => ({ tensors, offset: arena.offsets[i]!, ...lifetimes[i]! })),
   };
+}
+
+/** @throws ThumbnetError when one float32 input is quantised in two ways: the runtime takes one int8 input */
+function storedTensors(graph: Graph): number[] {
+  const stored = graph.tensors.map((_, t) => t);
+  graph.operators.forEach((op, index) => {
+    const [input, output] = [op.inputs[0]!, op.outputs[0]!];
+    if (op.kind === "DEQUANTIZE") stored[output] = input;
+    if (op.kind !== "QUANTIZE" || !isAlias(graph, op)) return;
+    const [known, own] = [stored[input]!, output].map((t) => JSON.stringify(graph.tensors[t]!.quantization));
+    if (stored[input] !== input && known !== own) {
+      throw new ThumbnetError(
+        `${graph.name}: operator ${index} (QUANTIZE): input "${graph.tensors[input]!.name}" is quantised in another way as well; supported: one`,
+      );
+    }
+    stored[input] = output;
+  });
+  return stored;
 }
 
 function image(tensor: number): Place {

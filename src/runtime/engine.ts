@@ -1,5 +1,5 @@
 import { ThumbnetError } from "../errors.ts";
-import * as inlined from "./wasm.generated.ts";
+import { scalar, simd } from "./wasm.generated.ts";
 
 /** Which build of the kernels runs: both give the same bytes. */
 export type Engine = "simd" | "scalar";
@@ -19,11 +19,13 @@ const SIMD_PROBE = Uint8Array.of(
   ...[3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11],
 );
 
-let simd: boolean | undefined;
+const INLINED: Readonly<Record<Engine, string>> = { scalar, simd };
+
+let hasSimd: boolean | undefined;
 
 export function supportsSimd(): boolean {
-  simd ??= WebAssembly.validate(SIMD_PROBE);
-  return simd;
+  hasSimd ??= WebAssembly.validate(SIMD_PROBE);
+  return hasSimd;
 }
 
 const compiled = new Map<Engine, Promise<WebAssembly.Module>>();
@@ -35,7 +37,7 @@ export async function instantiate(engine: Engine): Promise<Kernels> {
   }
   let module = compiled.get(engine);
   if (!module) {
-    module = WebAssembly.compile(decodeBase64(inlined[engine]));
+    module = WebAssembly.compile(decodeBase64(INLINED[engine]));
     compiled.set(engine, module);
   }
   const instance = await WebAssembly.instantiate(await module, {});

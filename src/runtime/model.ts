@@ -146,7 +146,10 @@ export class Model {
    *
    * @param input as for `run`, without a batch
    */
-  profile(input: InputData | readonly InputData[], { repetitions = 50 }: ProfileOptions = {}): ProfileEntry[] {
+  profile(
+    input: InputData | readonly InputData[],
+    { repetitions = 50 }: ProfileOptions = {},
+  ): ProfileEntry[] {
     if (!Number.isInteger(repetitions) || repetitions < 1) {
       throw new ThumbnetError(`repetitions is ${repetitions}, it must be a whole number from 1`);
     }
@@ -184,13 +187,17 @@ export class Model {
     const given = (Array.isArray(input) ? input : [input]) as readonly InputData[];
     if (given.length !== this.inputs.length) {
       const names = this.inputs.map(({ name }) => `"${name}"`).join(", ");
-      throw new ThumbnetError(`the model takes ${this.inputs.length} inputs (${names}), ${given.length} were given`);
+      throw new ThumbnetError(
+        `the model takes ${this.inputs.length} inputs (${names}), ${given.length} were given`,
+      );
     }
     const checked = given.map((data, i) => inputBytes(data, this.inputs[i]!));
     const batch = checked[0]?.batch ?? 1;
     const odd = checked.findIndex((c) => c.batch !== batch);
     if (odd > 0) {
-      throw new ThumbnetError(`input "${this.inputs[odd]!.name}" has a batch of ${checked[odd]!.batch}, the first ${batch}`);
+      throw new ThumbnetError(
+        `input "${this.inputs[odd]!.name}" has a batch of ${checked[odd]!.batch}, the first ${batch}`,
+      );
     }
     return { inputs: checked.map(({ bytes }) => bytes), batch };
   }
@@ -204,7 +211,8 @@ export class Model {
 
   #writeSingle(input: InputData | readonly InputData[]): void {
     const { inputs, batch } = this.#checkInputs(input);
-    if (batch !== 1) throw new ThumbnetError(`one input at a time is traced or profiled, a batch of ${batch} was given`);
+    if (batch !== 1)
+      throw new ThumbnetError(`one input at a time is traced or profiled, a batch of ${batch} was given`);
     this.#writeInputs(inputs, 0);
   }
 

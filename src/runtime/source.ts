@@ -15,8 +15,11 @@ export async function readSource(source: ModelSource): Promise<{ bytes: Uint8Arr
 }
 
 function describe(value: unknown): string {
-  if (typeof value === "string") return `the string "${value}" (for a path, use new URL(path, import.meta.url))`;
-  return value === null || typeof value !== "object" ? String(value) : `a ${value.constructor?.name ?? "object"}`;
+  if (typeof value === "string")
+    return `the string "${value}" (for a path, use new URL(path, import.meta.url))`;
+  return value === null || typeof value !== "object"
+    ? String(value)
+    : `a ${value.constructor?.name ?? "object"}`;
 }
 
 async function readUrl(url: URL): Promise<{ bytes: Uint8Array; name: string }> {

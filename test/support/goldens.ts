@@ -19,12 +19,19 @@ export interface Golden {
 export interface GoldenLayers {
   readonly input: number;
   readonly input_crc32: string;
-  readonly layers: readonly { readonly op: number; readonly kind: string; readonly bytes: number; readonly crc32: string }[];
+  readonly layers: readonly {
+    readonly op: number;
+    readonly kind: string;
+    readonly bytes: number;
+    readonly crc32: string;
+  }[];
 }
 
 /** Inputs of a data folder, in the order of its `y_labels.csv`; `flip` turns uint8 into int8 (minus 128). */
 function folder(name: string, flip: boolean): Int8Array {
-  const lines = readFileSync(sharedPath("data", name, "y_labels.csv"), "utf8").trim().split("\n");
+  const lines = readFileSync(sharedPath("data", name, "y_labels.csv"), "utf8")
+    .trim()
+    .split("\n");
   const files = lines.map((line) => readShared("data", name, line.split(",")[0]!));
   const all = Buffer.concat(files);
   return Int8Array.from(all, (byte) => (flip ? byte - 128 : (byte << 24) >> 24));
@@ -56,7 +63,9 @@ export function loadGolden(name: string): Golden {
     model: readShared("models", "mlperf-tiny", `${model}.tflite`),
     inputs: inputs(),
     outputs: new Int8Array(readShared("golden", `${name}.bin`).buffer),
-    logits: existsSync(sharedPath("golden", logits)) ? new Int8Array(readShared("golden", logits).buffer) : null,
+    logits: existsSync(sharedPath("golden", logits))
+      ? new Int8Array(readShared("golden", logits).buffer)
+      : null,
     crcs: new Uint32Array(readShared("golden", `${name}.crc.bin`).buffer),
     layers: JSON.parse(readFileSync(sharedPath("golden", `${name}.layers.json`), "utf8")),
   };

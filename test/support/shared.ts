@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
  * Reference models, data and golden outputs that live beside the project and are not part of it.
  * THUMBNET_SHARED points elsewhere; a fresh clone has none, and what needs it is skipped, saying so.
  */
-const root = process.env["THUMBNET_SHARED"] ?? resolve(fileURLToPath(import.meta.url), "../../../../shared");
+const root = process.env.THUMBNET_SHARED ?? resolve(fileURLToPath(import.meta.url), "../../../../shared");
 
 export const hasShared = existsSync(join(root, "golden"));
 
