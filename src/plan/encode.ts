@@ -6,6 +6,7 @@ import type { ConstantData, KernelCall, OperandRef } from "./kernel-call.ts";
 import {
   ALIGNMENT,
   alignUp,
+  CHECKED_FROM,
   CONSTANT_BIT,
   DTYPES,
   HEADER,
@@ -27,9 +28,6 @@ const OPERATOR_LAYOUT = structLayout(OPERATOR);
 const PORT_LAYOUT = structLayout(PORT);
 const TENSOR_LAYOUT = structLayout(TENSOR);
 const NO_DATA = new Uint8Array(0);
-
-/** Where the header's CRC-32 starts counting. */
-export const CHECKED_FROM = HEADER_LAYOUT.fields.find((f) => f.name === "arenaBytes")!.offset;
 
 /**
  * The image of a plan: header, records, operators, ports, tensors, names, constants. Equal constants are

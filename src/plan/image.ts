@@ -3,8 +3,8 @@ import type { OperatorKind } from "../graph/graph.ts";
 import { bytesPerElement, elementCount } from "../graph/shape.ts";
 import { OPERATOR_CODES } from "./codes.ts";
 import { crc32 } from "./crc32.ts";
-import { CHECKED_FROM } from "./encode.ts";
 import {
+  CHECKED_FROM,
   CONSTANT_BIT,
   DTYPES,
   HEADER,

@@ -27,7 +27,7 @@ export const HEADER = {
   version: "u16",
   recordBytes: "u16",
   imageBytes: "u32",
-  /** CRC-32 (zlib's) of everything from `arenaBytes` to the end. */
+  /** CRC-32 (zlib's) of everything from {@link CHECKED_FROM} to the end. */
   crc32: "u32",
   arenaBytes: "u32",
   recordsOffset: "u32",
@@ -38,6 +38,9 @@ export const HEADER = {
   inputCount: "u16",
   outputCount: "u16",
 } as const satisfies Fields;
+
+/** Where the header's CRC-32 starts counting: behind the field itself. */
+export const CHECKED_FROM = 16;
 
 /** One for each operator of the graph, aliases such as RESHAPE included. */
 export const OPERATOR = {

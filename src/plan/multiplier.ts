@@ -19,15 +19,19 @@ export interface Multiplier {
 export function quantizeMultiplier(real: number): Multiplier {
   if (!Number.isFinite(real) || real < 0) throw new ThumbnetError(`${real} is no scale factor`);
   if (real === 0) return { multiplier: 0, shift: 0 };
-  let { fraction, exponent } = frexp(real);
-  let multiplier = Math.round(fraction * 2 ** 31);
-  if (multiplier === 2 ** 31) {
-    multiplier /= 2;
-    exponent++;
-  }
-  if (exponent < -31) return { multiplier: 0, shift: 0 };
-  if (exponent > 30) throw new ThumbnetError(`the scale factor ${real} is not below 2^30`);
-  return { multiplier, shift: exponent };
+  const { multiplier, shift } = normalize(real);
+  if (shift < -31) return { multiplier: 0, shift: 0 };
+  if (shift > 30) throw new ThumbnetError(`the scale factor ${real} is not below 2^30`);
+  return { multiplier, shift };
+}
+
+/** The same for any real > 0, without limits on the shift. */
+export function normalize(real: number): Multiplier {
+  const { fraction, exponent } = frexp(real);
+  const multiplier = Math.round(fraction * 2 ** 31);
+  return multiplier === 2 ** 31
+    ? { multiplier: 2 ** 30, shift: exponent + 1 }
+    : { multiplier, shift: exponent };
 }
 
 /** value = fraction * 2^exponent, fraction in [0.5, 1), for a normal positive double. */

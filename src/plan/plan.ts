@@ -51,6 +51,9 @@ export interface Plan {
  */
 const IN_PLACE: ReadonlySet<KernelName> = new Set(["add_s8", "mul_s8", "lookup_s8", "softmax_s8"]);
 
+/** Far beyond any microcontroller: what asks for more is no model but a damaged file. */
+const MAX_ARENA_BYTES = 2 ** 28;
+
 /**
  * Lowers every operator and places every tensor.
  *
@@ -66,6 +69,11 @@ export function planGraph(graph: Graph): Plan {
   const roots = storage.roots();
   const lifetimes = roots.map((tensors) => storage.lifetime(tensors));
   const arena = planArena(lifetimes);
+  if (arena.bytes > MAX_ARENA_BYTES) {
+    throw new ThumbnetError(
+      `${graph.name}: needs an arena of ${arena.bytes} bytes; supported: up to ${MAX_ARENA_BYTES}`,
+    );
+  }
 
   const places: (Place | null)[] = graph.tensors.map(() => null);
   roots.forEach((tensors, i) => {

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import { tfliteFromGraph } from "../../src/graph/to-tflite.ts";
 import { writeTflite } from "../../src/tflite/write.ts";
 import { type Content, referenceRun } from "../reference/run.ts";
@@ -20,7 +21,7 @@ export interface JobCase {
   readonly inputs: readonly { readonly file: string; readonly type: "int8" | "uint8" | "float32" }[];
   readonly outputs: readonly string[];
   /** For the first runs: kind of each operator and CRC-32 of what it made. */
-  readonly operators: readonly (readonly { readonly kind: string; readonly crc32: string }[])[];
+  readonly operators: readonly (readonly { readonly kind: string; readonly crc32: number }[])[];
 }
 
 /** What a program did with a job. */
@@ -55,3 +56,53 @@ export async function writeJob(folder: string): Promise<Omit<Verdict, "host">> {
 }
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+
+function goldenCase(name: string, files: Files): JobCase {
+  const { model, inputs, outputs, crcs, layers } = loadGolden(name);
+  files.set(`${name}.tflite`, model);
+  files.set(`${name}.input`, bytesOf(inputs));
+  files.set(`${name}.output`, bytesOf(outputs));
+  return {
+    name,
+    runs: crcs.length,
+    model: `${name}.tflite`,
+    inputs: [{ file: `${name}.input`, type: "int8" }],
+    outputs: [`${name}.output`],
+    operators: layers.map((run) =>
+      run.layers.map(({ kind, crc32 }) => ({ kind, crc32: Number.parseInt(crc32, 16) })),
+    ),
+  };
+}
+
+function networkCase({ graph, inputs }: RandomGraph, files: Files): JobCase {
+  const contents = referenceRun(graph, inputs);
+  const name = graph.name.replaceAll(" ", "-");
+  files.set(`${name}.tflite`, writeTflite(tfliteFromGraph(graph)));
+  const inputFiles = inputs.map((content, i) => {
+    files.set(`${name}.input${i}`, bytesOf(content));
+    return { file: `${name}.input${i}`, type: graph.tensors[graph.inputs[i]!]!.dtype as "int8" };
+  });
+  const outputFiles = graph.outputs.map((tensor, i) => {
+    // A float32 output is left quantised by the engines: as it enters its DEQUANTIZE.
+    const producer = graph.operators.find(({ outputs }) => outputs[0] === tensor);
+    const stored = producer?.kind === "DEQUANTIZE" ? producer.inputs[0]! : tensor;
+    files.set(`${name}.output${i}`, bytesOf(contents[stored]!));
+    return `${name}.output${i}`;
+  });
+  const operators = graph.operators.map(({ kind, outputs }) => ({
+    kind,
+    crc32: crc32(bytesOf(contents[outputs[0]!]!)),
+  }));
+  return {
+    name,
+    runs: 1,
+    model: `${name}.tflite`,
+    inputs: inputFiles,
+    outputs: outputFiles,
+    operators: [operators],
+  };
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Content): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}

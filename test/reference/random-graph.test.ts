@@ -108,6 +108,7 @@ function* operatorFeatures(tensors: readonly Tensor[], operator: Operator): Gene
       break;
     case "SOFTMAX":
       if (operator.options.beta !== 1) yield "SOFTMAX beta";
+      if (first.shape.at(-1)! >= 200) yield "SOFTMAX long rows";
       break;
   }
   if (operator.kind === "CONV_2D" && second.shape[3] !== first.shape[3]) yield "CONV_2D groups";
@@ -179,7 +180,14 @@ const FEATURES: readonly string[] = [
     ["CONCATENATION"],
     ["of 2", "of 3", "of 4", "along channels", "along another axis", "negative axis"],
   ),
-  ...["PAD int32", "PAD int64", "PAD before CONV_2D", "SOFTMAX beta", "DEQUANTIZE int8 to float32"],
+  ...[
+    "PAD int32",
+    "PAD int64",
+    "PAD before CONV_2D",
+    "SOFTMAX beta",
+    "SOFTMAX long rows",
+    "DEQUANTIZE int8 to float32",
+  ],
   ...each(["QUANTIZE"], ["float32 to int8", "uint8 to int8", "int8 to int8", "int8 to uint8"]),
   ...["several inputs", "several outputs", "an output that is read", "a branch"],
   ...["input int8", "input uint8", "input float32", "output int8", "output uint8", "output float32"],

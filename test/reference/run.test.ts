@@ -97,6 +97,20 @@ describe("by hand", () => {
     expect(result).toEqual(Int8Array.of(0, 59, -59, 127, -128));
   });
 
+  test("SOFTMAX of long rows: down to half a step of 1/256, then nothing", () => {
+    for (const [depth, expected] of [
+      [256, -127],
+      [511, -127],
+      [512, -128],
+      [4095, -128],
+    ] as const) {
+      const input = tensor("input", "int8", [depth], [0.1, 0]);
+      const output = tensor("output", "int8", [depth], [1 / 256, -128]);
+      const result = runOne("SOFTMAX", { beta: 1 }, [[input, new Int8Array(depth)]], output);
+      expect(result, `${depth}`).toEqual(new Int8Array(depth).fill(expected));
+    }
+  });
+
   test("RELU rescales, RELU6 does not", () => {
     const input = tensor("input", "int8", [4], [0.1, -20]);
     const content = Int8Array.of(-128, -20, 30, 127);

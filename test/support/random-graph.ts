@@ -44,6 +44,7 @@ function randomShape(builder: GraphBuilder, accepts: (shape: readonly number[]) 
       [0.5, () => [batch(), side(), builder.channels()]],
       [0.7, () => [batch(), random.integer(1, 60)]],
       [0.3, () => [random.integer(1, 50)]],
+      [0.3, () => [random.integer(1, 2), random.integer(200, 700)]],
     ])();
     if (accepts(shape) && elementCount(shape) <= builder.maxElements) return shape;
   }

@@ -2,7 +2,14 @@ import type { Graph, OperatorOf } from "../../graph/graph.ts";
 import { elementCount } from "../../graph/shape.ts";
 import { logistic } from "../fixed-point.ts";
 import type { KernelCall } from "../kernel-call.ts";
-import { clamp, quantizeMultiplier, requantize, roundAway, roundingShiftRight } from "../multiplier.ts";
+import {
+  clamp,
+  normalize,
+  quantizeMultiplier,
+  requantize,
+  roundAway,
+  roundingShiftRight,
+} from "../multiplier.ts";
 import { type AffineScale, affineOf, tensorOf } from "./context.ts";
 
 type Unary = OperatorOf<"LOGISTIC" | "RELU" | "RELU6" | "QUANTIZE">;
@@ -55,7 +62,8 @@ const LOGISTIC_INTEGER_BITS = 4;
 
 /** The input rescaled to Q4.27; past the radius that still fits, the result is 0 or 1. */
 function logisticMapping({ scale, zeroPoint }: AffineScale): (q: number) => number {
-  const factor = quantizeMultiplier(scale * 2 ** (31 - LOGISTIC_INTEGER_BITS));
+  // Past a shift of 30 the radius is 0 and no element is rescaled.
+  const factor = normalize(scale * 2 ** (31 - LOGISTIC_INTEGER_BITS));
   const radius = Math.floor(
     ((2 ** LOGISTIC_INTEGER_BITS - 1) * 2 ** (31 - LOGISTIC_INTEGER_BITS)) / 2 ** factor.shift,
   );

@@ -1,0 +1,92 @@
+/** What several commands share. */
+import { basename } from "node:path";
+import { Option } from "commander";
+import { readWhole } from "../data/files.ts";
+import type { ModelInputs } from "../data/inputs.ts";
+import { describeRaw, RAW_TYPES, type RawType } from "../data/raw.ts";
+import { ThumbnetError } from "../errors.ts";
+import { formatJson } from "../report/json.ts";
+import type { Engine } from "../runtime/engine.ts";
+import { loadModel } from "../runtime/load.ts";
+import type { Model } from "../runtime/model.ts";
+
+export const engineOption = () =>
+  new Option("--engine <engine>", "kernels to run; default: simd where the machine has it").choices(["simd", "scalar"]);
+
+export const inputTypeOption = () =>
+  new Option("--input-type <type>", "elements of raw files (uint8: minus 128; float32: little-endian, quantised)")
+    .choices([...RAW_TYPES, "auto"])
+    .default("auto");
+
+export const jsonOption = () => new Option("--json", "print JSON");
+
+/** What INPUT stands for, in the help of commands that take one. */
+export const INPUT_HELP = `
+An INPUT is a raw tensor file (one input or many, one after the other), a .png, .jpg or .jpeg picture, or a
+folder: with a y_labels.csv (lines file,classes,label) its files in that order, else its .bin, .raw and picture
+files by name. A model of several inputs takes one INPUT for each, all of the same count.
+
+Raw files hold what the model declares, unless --input-type says otherwise. One exception: three-channel inputs
+of a folder with y_labels.csv are uint8, as MLPerf Tiny keeps pictures; 128 is subtracted.
+
+Pictures are turned upright, put on black where transparent, stretched to the input's height and width with an
+antialiasing bilinear filter, and made gray (Rec. 601 luma) for one channel. A pixel p in 0..255 becomes p - 128.`;
+
+export interface EngineOptions {
+  readonly engine?: Engine;
+  readonly json?: boolean;
+}
+
+export interface InputOptions extends EngineOptions {
+  readonly inputType: RawType | "auto";
+}
+
+export async function openModel(path: string, engine: Engine | undefined): Promise<Model> {
+  const bytes = await readWhole(path);
+  return loadModel(bytes, { name: basename(path), ...(engine ? { engine } : {}) });
+}
+
+/** A remark for people: on standard error, so that standard output stays what was asked for. */
+export function note(message: string): void {
+  process.stderr.write(`${message}\n`);
+}
+
+export function print(text: string): void {
+  process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+}
+
+export function printJson(value: unknown): void {
+  process.stdout.write(formatJson(value));
+}
+
+/** How the inputs were read, for JSON; a choice that was made for the user is also told on standard error. */
+export function inputReading(model: Model, inputs: ModelInputs, { inputType }: InputOptions) {
+  return model.inputs.map((info, i) => {
+    const type = inputs.rawTypes[i] ?? null;
+    if (type !== null && inputType === "auto") {
+      const which = model.inputs.length > 1 ? ` of "${info.name}"` : "";
+      note(`raw inputs${which} are read as ${describeRaw(type, info)} (--input-type auto)`);
+    }
+    return { name: info.name, shape: info.shape, read_as: type ?? "picture" };
+  });
+}
+
+/** The index of the largest value, the first on a tie. */
+export function topClass(values: ArrayLike<number>): number {
+  let top = 0;
+  for (let i = 1; i < values.length; i++) if (values[i]! > values[top]!) top = i;
+  return top;
+}
+
+export function parseWhole(minimum: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < minimum) {
+      throw new UsageError(`"${text}" is no whole number from ${minimum}`);
+    }
+    return value;
+  };
+}
+
+/** A wrong command line rather than a wrong file: exit code 2. */
+export class UsageError extends ThumbnetError {}

@@ -1,0 +1,46 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { ThumbnetError } from "../errors.ts";
+import { benchCommand } from "./bench.ts";
+import { UsageError } from "./common.ts";
+import { evalCommand } from "./eval.ts";
+import { inspectCommand } from "./inspect.ts";
+import { runCommand } from "./run.ts";
+import { traceCommand } from "./trace.ts";
+
+function program(): Command {
+  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  const root = new Command("thumbnet")
+    .description("Runs int8 neural networks for microcontrollers, byte for byte as a Cortex-M0 runs them.")
+    .version(version)
+    .exitOverride()
+    .configureHelp({ helpWidth: 110 })
+    .configureOutput({
+      outputError: (text, write) => write(`${text.replace(/^error: /, "thumbnet: ").trim().replace(/\s*\n\s*/g, " ")}\n`),
+    });
+  for (const create of [inspectCommand, runCommand, evalCommand, traceCommand, benchCommand]) {
+    root.addCommand(create().copyInheritedSettings(root));
+  }
+  return root;
+}
+
+/** The exit code: 0 for help and version, 2 for a wrong command line, 1 for all else. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  const message = error instanceof Error ? error.message : String(error);
+  const isExpected = error instanceof ThumbnetError;
+  process.stderr.write(`thumbnet: ${isExpected ? "" : "internal error, please report it: "}${message}\n`);
+  return error instanceof UsageError ? 2 : 1;
+}
+
+// A reader that has seen enough, such as head, is no error.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === "EPIPE" ? 0 : 1);
+});
+
+try {
+  await program().parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}

@@ -1,0 +1,128 @@
+import { basename } from "node:path";
+import { Command } from "commander";
+import { checkTarget, writeWhole } from "../data/files.ts";
+import { openInputs } from "../data/inputs.ts";
+import { readLabels } from "../data/labels.ts";
+import { Progress } from "../report/progress.ts";
+import { formatTable } from "../report/table.ts";
+import type { Model } from "../runtime/model.ts";
+import { dequantize, type OutputData } from "../runtime/tensors.ts";
+import {
+  engineOption,
+  INPUT_HELP,
+  type InputOptions,
+  inputReading,
+  inputTypeOption,
+  jsonOption,
+  note,
+  openModel,
+  print,
+  printJson,
+  topClass,
+} from "./common.ts";
+
+interface RunOptions extends InputOptions {
+  readonly out?: string;
+  readonly labels?: string;
+}
+
+/** Outputs of more elements are not printed: as text, as JSON. `--out` has them all. */
+const SHORT = 16;
+const SHORT_JSON = 1024;
+
+interface OutputResult {
+  readonly name: string;
+  readonly top_class: number;
+  readonly label: string | null;
+  /** The real value of the top class. */
+  readonly score: number;
+  /** As the chip has them; null where there are very many. */
+  readonly values: readonly number[] | null;
+}
+
+interface Result {
+  readonly name: string;
+  readonly outputs: readonly OutputResult[];
+}
+
+function describe(model: Model, outputs: readonly OutputData[], labels: readonly string[] | null): OutputResult[] {
+  return model.outputs.map((info, i) => {
+    const values = outputs[i]!;
+    const top = topClass(values);
+    return {
+      name: info.name,
+      top_class: top,
+      label: labels?.length === info.elements ? labels[top]! : null,
+      score: dequantize(values.slice(top, top + 1), info)[0]!,
+      values: values.length <= SHORT_JSON ? [...values] : null,
+    };
+  });
+}
+
+function formatResults(model: Model, results: readonly Result[], labels: readonly string[] | null): string {
+  const showOutput = model.outputs.length > 1;
+  const showValues = model.outputs.some(({ elements }) => elements <= SHORT);
+  const columns = [
+    { title: "input" },
+    ...(showOutput ? [{ title: "output" }] : []),
+    { title: "class", align: "right" } as const,
+    ...(labels ? [{ title: "label" }] : []),
+    { title: "score", align: "right" } as const,
+    ...(showValues ? [{ title: "raw output" }] : []),
+  ];
+  const rows = results.flatMap(({ name, outputs }) =>
+    outputs.map((output) => [
+      name,
+      ...(showOutput ? [output.name] : []),
+      `${output.top_class}`,
+      ...(labels ? [output.label ?? ""] : []),
+      output.score.toPrecision(4),
+      ...(showValues ? [output.values && output.values.length <= SHORT ? output.values.join(" ") : ""] : []),
+    ]),
+  );
+  return formatTable(columns, rows);
+}
+
+async function run(path: string, paths: readonly string[], options: RunOptions): Promise<void> {
+  if (options.out !== undefined) await checkTarget(options.out);
+  const model = await openModel(path, options.engine);
+  const counts = model.outputs.map(({ elements }) => elements);
+  const labels = await readLabels(options.labels, path, counts, note);
+  const inputs = await openInputs(paths, model.inputs, options.inputType);
+  const reading = inputReading(model, inputs, options);
+
+  const results: Result[] = [];
+  const raw: Uint8Array[] = [];
+  const progress = new Progress("run", inputs.count);
+  try {
+    for (let i = 0; i < inputs.count; i++) {
+      const outputs = model.runAll(await inputs.read(i));
+      for (const output of outputs) raw.push(new Uint8Array(output.buffer));
+      results.push({ name: inputs.name(i), outputs: describe(model, outputs, labels) });
+      progress.step();
+    }
+  } finally {
+    progress.end();
+  }
+  if (options.out !== undefined) await writeWhole(options.out, Buffer.concat(raw));
+  if (options.json) {
+    const { engine } = model;
+    printJson({ model: basename(path), engine, inputs: reading, count: results.length, out: options.out ?? null, results });
+    return;
+  }
+  print(formatResults(model, results, labels));
+}
+
+export function runCommand(): Command {
+  return new Command("run")
+    .description("Runs a model on inputs and prints the top class of each.")
+    .argument("<model>", ".tflite file or thumbnet image")
+    .argument("<input...>", "raw tensor files, pictures or folders")
+    .option("--out <file>", "write the raw outputs, one after the other in the order of the inputs")
+    .option("--labels <file>", "names of the classes, one a line; default: labels.txt beside the model")
+    .addOption(inputTypeOption())
+    .addOption(engineOption())
+    .addOption(jsonOption())
+    .addHelpText("after", INPUT_HELP)
+    .action(run);
+}

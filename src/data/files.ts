@@ -1,0 +1,96 @@
+/** Files, with errors that say in one line what is wrong. */
+import { randomBytes } from "node:crypto";
+import { open, rename, rm, stat, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { ThumbnetError } from "../errors.ts";
+
+const MESSAGES: Readonly<Record<string, string>> = {
+  ENOENT: "no such file or folder",
+  EACCES: "permission denied",
+  EISDIR: "is a folder, a file is expected",
+  ENOTDIR: "a part of the path is not a folder",
+  ENOSPC: "no space left on the disk",
+  EROFS: "the disk is read-only",
+};
+
+/** Puts the path before the message of a file system error. */
+async function about<T>(path: string, action: Promise<T>): Promise<T> {
+  try {
+    return await action;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new ThumbnetError(`${path}: ${MESSAGES[code ?? ""] ?? message}`);
+  }
+}
+
+export async function isFolder(path: string): Promise<boolean> {
+  return (await about(path, stat(path))).isDirectory();
+}
+
+/** Whether there is a regular file of that name. */
+export async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}
+
+/** The length of a regular file. @throws ThumbnetError when it is missing, empty, or something else */
+export async function fileBytes(path: string): Promise<number> {
+  const found = await about(path, stat(path));
+  if (found.isDirectory()) throw new ThumbnetError(`${path}: ${MESSAGES["EISDIR"]}`);
+  if (!found.isFile()) throw new ThumbnetError(`${path}: is not a regular file`);
+  if (found.size === 0) throw new ThumbnetError(`${path}: is empty`);
+  return found.size;
+}
+
+/** `length` bytes of a file from `offset`. @throws ThumbnetError also when the file ends before */
+export async function readRange(path: string, offset: number, length: number): Promise<Uint8Array> {
+  const file = await about(path, open(path));
+  try {
+    const bytes = new Uint8Array(length);
+    for (let done = 0; done < length; ) {
+      const { bytesRead } = await about(path, file.read(bytes, done, length - done, offset + done));
+      if (bytesRead === 0) throw new ThumbnetError(`${path}: ends at ${offset + done} bytes, before ${offset + length}`);
+      done += bytesRead;
+    }
+    return bytes;
+  } finally {
+    await file.close();
+  }
+}
+
+/** A whole file. @throws ThumbnetError when it is missing, empty, or not a regular file */
+export async function readWhole(path: string): Promise<Uint8Array> {
+  return readRange(path, 0, await fileBytes(path));
+}
+
+/** A whole text file, without the mark of its byte order, split into lines. */
+export async function readLines(path: string): Promise<string[]> {
+  const text = new TextDecoder().decode(await readWhole(path));
+  const lines = text.split(/\r?\n/);
+  if (lines.at(-1) === "") lines.pop();
+  return lines;
+}
+
+/** @throws ThumbnetError when a file cannot be written there, so that it is known before long work */
+export async function checkTarget(path: string): Promise<void> {
+  const folder = dirname(path);
+  if (!(await isFolder(folder))) throw new ThumbnetError(`${folder}: is not a folder`);
+  const existing = await stat(path).catch(() => null);
+  if (existing?.isDirectory()) throw new ThumbnetError(`${path}: ${MESSAGES["EISDIR"]}`);
+  if (existing && !existing.isFile()) throw new ThumbnetError(`${path}: is not a regular file`);
+}
+
+/** Writes a whole file or, when anything fails, none: under a temporary name beside it, then renamed. */
+export async function writeWhole(path: string, content: Uint8Array | string): Promise<void> {
+  await checkTarget(path);
+  const temporary = `${path}.${randomBytes(4).toString("hex")}.tmp`;
+  try {
+    await about(path, writeFile(temporary, content, { flag: "wx" }));
+    await about(path, rename(temporary, path));
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}

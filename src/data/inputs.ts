@@ -1,0 +1,139 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { ThumbnetError } from "../errors.ts";
+import type { OutputData, TensorInfo } from "../runtime/tensors.ts";
+import { fileBytes, isFile, isFolder, readRange } from "./files.ts";
+import { DATASET_FILE, readDataset } from "./labels.ts";
+import { isPicture, pictureShape, readPicture } from "./pictures.ts";
+import { decodeRaw, type RawType, rawBytes, rawCount } from "./raw.ts";
+
+/** One input of a model, read when it is asked for. */
+export interface Sample {
+  readonly name: string;
+  /** The stored values, ready for the model. @throws ThumbnetError naming the file */
+  read(): Promise<OutputData>;
+}
+
+export interface SampleSet {
+  readonly samples: readonly Sample[];
+  /** How raw files are read; null when all are pictures. */
+  readonly rawType: RawType | null;
+}
+
+const RAW = /\.(bin|raw)$/i;
+
+/** What `auto` reads raw files as: a data set's colour pictures hold 0..255, all else what the model declares. */
+function chooseType(info: TensorInfo, isDataset: boolean): RawType {
+  const isColour = info.shape.length === 4 && info.shape[3] === 3;
+  return isDataset && isColour ? "uint8" : info.dtype;
+}
+
+/** The inputs of a folder: as `y_labels.csv` orders them or, without one, raw files and pictures by name. */
+async function folderFiles(folder: string, isDataset: boolean): Promise<string[]> {
+  if (isDataset) return (await readDataset(folder)).map(({ file }) => file);
+  const entries = await readdir(folder, { withFileTypes: true });
+  const names = entries
+    .filter((entry) => !entry.isDirectory() && !entry.name.startsWith("."))
+    .map(({ name }) => name)
+    .filter((name) => RAW.test(name) || isPicture(name))
+    .sort((a, b) => (a < b ? -1 : 1));
+  if (names.length === 0) {
+    throw new ThumbnetError(`${folder}: holds no inputs: no ${DATASET_FILE}, no file named .bin, .raw, .png, .jpg or .jpeg`);
+  }
+  return names;
+}
+
+/** The samples of one file. Its length is checked now, its content is read later. */
+async function fileSamples(path: string, name: string, type: RawType, info: TensorInfo): Promise<Sample[]> {
+  if (isPicture(path)) {
+    pictureShape(path, info);
+    await fileBytes(path);
+    return [{ name, read: () => readPicture(path, info) }];
+  }
+  const count = rawCount(path, await fileBytes(path), type, info);
+  const each = rawBytes(type, info);
+  return Array.from({ length: count }, (_, i) => ({
+    name: count === 1 ? name : `${name}[${i}]`,
+    read: async () => {
+      const bytes = await readRange(path, i * each, each);
+      try {
+        return decodeRaw(bytes, type, info);
+      } catch (error) {
+        throw error instanceof ThumbnetError ? new ThumbnetError(`${path}: ${error.message}`) : error;
+      }
+    },
+  }));
+}
+
+/**
+ * The inputs that paths stand for, in order: raw files (one input or many, one after the other), pictures, and
+ * folders of them. Lengths are checked at once, so that what is missing or cut off is known before long work.
+ *
+ * @param type how raw files are read; `auto`: as the model declares, but uint8 for the colour pictures of a
+ *   folder with a `y_labels.csv`
+ * @throws ThumbnetError naming the file
+ */
+export async function openSamples(
+  paths: readonly string[],
+  info: TensorInfo,
+  type: RawType | "auto",
+): Promise<SampleSet> {
+  const samples: Sample[] = [];
+  let chosen: { type: RawType; path: string } | null = null;
+  for (const path of paths) {
+    const inFolder = await isFolder(path);
+    const isDataset = inFolder && (await isFile(join(path, DATASET_FILE)));
+    const pathType = type === "auto" ? chooseType(info, isDataset) : type;
+    for (const name of inFolder ? await folderFiles(path, isDataset) : [path]) {
+      const file = inFolder ? join(path, name) : path;
+      if (!isPicture(file)) {
+        chosen ??= { type: pathType, path };
+        if (chosen.type !== pathType) {
+          const found = `${chosen.path} would be read as ${chosen.type}, ${path} as ${pathType}`;
+          throw new ThumbnetError(`${found}: choose with --input-type`);
+        }
+      }
+      samples.push(...(await fileSamples(file, name, pathType, info)));
+    }
+  }
+  return { samples, rawType: chosen?.type ?? null };
+}
+
+/** Inputs for all of a model's input tensors. */
+export interface ModelInputs {
+  readonly count: number;
+  /** For each of the model's inputs, how raw files are read. */
+  readonly rawTypes: readonly (RawType | null)[];
+  name(index: number): string;
+  /** The data of each input tensor, as `Model.runAll` takes it. */
+  read(index: number): Promise<OutputData[]>;
+}
+
+/**
+ * As `openSamples`, for a whole model. A model of one input takes any number of paths; one of several takes
+ * as many paths as it has inputs, all with as many samples.
+ */
+export async function openInputs(
+  paths: readonly string[],
+  inputs: readonly TensorInfo[],
+  type: RawType | "auto",
+): Promise<ModelInputs> {
+  const groups = inputs.length === 1 ? [paths] : paths.map((path) => [path]);
+  if (groups.length !== inputs.length) {
+    const names = inputs.map(({ name }) => `"${name}"`).join(", ");
+    throw new ThumbnetError(`the model has ${inputs.length} inputs (${names}): give one INPUT for each, not ${paths.length}`);
+  }
+  const sets: SampleSet[] = [];
+  for (const [i, group] of groups.entries()) sets.push(await openSamples(group, inputs[i]!, type));
+  const count = sets[0]!.samples.length;
+  const odd = sets.findIndex(({ samples }) => samples.length !== count);
+  if (odd > 0) {
+    throw new ThumbnetError(`${paths[odd]} holds ${sets[odd]!.samples.length} inputs, ${paths[0]} ${count}: they must be as many`);
+  }
+  return {
+    count,
+    rawTypes: sets.map(({ rawType }) => rawType),
+    name: (index) => sets[0]!.samples[index]!.name,
+    read: (index) => Promise.all(sets.map(({ samples }) => samples[index]!.read())),
+  };
+}
