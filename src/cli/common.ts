@@ -1,14 +1,14 @@
 /** What several commands share. */
 import { basename } from "node:path";
-import { Option } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import { readWhole } from "../data/files.ts";
 import type { ModelInputs } from "../data/inputs.ts";
 import { describeRaw, RAW_TYPES, type RawType } from "../data/raw.ts";
-import { ThumbnetError } from "../errors.ts";
 import { formatJson } from "../report/json.ts";
 import type { Engine } from "../runtime/engine.ts";
 import { loadModel } from "../runtime/load.ts";
 import type { Model } from "../runtime/model.ts";
+import type { OutputData } from "../runtime/tensors.ts";
 
 export const engineOption = () =>
   new Option("--engine <engine>", "kernels to run; default: simd where the machine has it").choices(["simd", "scalar"]);
@@ -78,15 +78,15 @@ export function topClass(values: ArrayLike<number>): number {
   return top;
 }
 
+/** A parser of option values. */
 export function parseWhole(minimum: number): (text: string) => number {
   return (text) => {
-    const value = Number(text);
-    if (!/^\d+$/.test(text) || value < minimum) {
-      throw new UsageError(`"${text}" is no whole number from ${minimum}`);
-    }
-    return value;
+    if (/^\d{1,15}$/.test(text) && Number(text) >= minimum) return Number(text);
+    throw new InvalidArgumentError(`It must be a whole number from ${minimum}.`);
   };
 }
 
-/** A wrong command line rather than a wrong file: exit code 2. */
-export class UsageError extends ThumbnetError {}
+/** The stored bytes of an input or output. */
+export function storedBytes({ buffer, byteOffset, byteLength }: OutputData): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}

@@ -3,7 +3,6 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { ThumbnetError } from "../errors.ts";
 import { benchCommand } from "./bench.ts";
-import { UsageError } from "./common.ts";
 import { evalCommand } from "./eval.ts";
 import { inspectCommand } from "./inspect.ts";
 import { runCommand } from "./run.ts";
@@ -31,7 +30,7 @@ function report(error: unknown): number {
   const message = error instanceof Error ? error.message : String(error);
   const isExpected = error instanceof ThumbnetError;
   process.stderr.write(`thumbnet: ${isExpected ? "" : "internal error, please report it: "}${message}\n`);
-  return error instanceof UsageError ? 2 : 1;
+  return 1;
 }
 
 // A reader that has seen enough, such as head, is no error.

@@ -18,6 +18,7 @@ import {
   openModel,
   print,
   printJson,
+  storedBytes,
   topClass,
 } from "./common.ts";
 
@@ -97,7 +98,7 @@ async function run(path: string, paths: readonly string[], options: RunOptions):
   try {
     for (let i = 0; i < inputs.count; i++) {
       const outputs = model.runAll(await inputs.read(i));
-      for (const output of outputs) raw.push(new Uint8Array(output.buffer));
+      for (const output of outputs) raw.push(storedBytes(output));
       results.push({ name: inputs.name(i), outputs: describe(model, outputs, labels) });
       progress.step();
     }

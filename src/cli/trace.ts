@@ -16,6 +16,7 @@ import {
   parseWhole,
   print,
   printJson,
+  storedBytes,
 } from "./common.ts";
 
 interface TraceOptions extends InputOptions {
@@ -32,7 +33,7 @@ async function trace(path: string, paths: readonly string[], options: TraceOptio
   const reading = inputReading(model, inputs, options);
   const name = inputs.name(options.index);
   const data = await inputs.read(options.index);
-  const inputCrc = formatCrc(data.reduce((crc, { buffer }) => crc32(new Uint8Array(buffer), crc), 0));
+  const inputCrc = formatCrc(data.reduce((crc, values) => crc32(storedBytes(values), crc), 0));
   const operators = model.trace(data).map(({ index, name: kind, shape, crc32: crc, bytes }) => {
     return { index, name: kind, shape, bytes: bytes.length, crc32: formatCrc(crc) };
   });

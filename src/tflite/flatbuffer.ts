@@ -108,6 +108,13 @@ function getScalar(view: DataView, at: number, type: Scalar): number | bigint | 
   return type === "bool" ? value !== 0 : value;
 }
 
+function undescribedSlots(table: Table, slots: number): number[] {
+  const described = new Set(
+    Object.values(table).flatMap(([slot, type]) => (isUnion(type) ? [slot, slot + 1] : [slot])),
+  );
+  return Array.from({ length: slots }, (_, slot) => slot).filter((slot) => !described.has(slot));
+}
+
 /** Deepest nesting of tables; no schema that makes sense comes near it. */
 const MAX_DEPTH = 32;
 
@@ -183,19 +190,21 @@ export function decode<T extends Table>(
     claim(`the vtable of ${what}`, vtable, vtableSize);
     claim(what, at, tableSize);
 
-    const seen = new Set<number>();
+    const slots = (vtableSize - 4) / 2;
+    const offsetOf = (slot: number) => (slot < slots ? view.getUint16(vtable + 4 + 2 * slot, true) : 0);
+    let described = 0;
     /** Where the slot's value lies; 0 where it is absent. */
     function locate(field: string, slot: number, width: number): number {
-      seen.add(slot);
-      const entry = 4 + 2 * slot;
-      const offset = entry < vtableSize ? view.getUint16(vtable + entry, true) : 0;
+      const offset = offsetOf(slot);
       if (offset === 0) return 0;
       if (offset < 4 || offset + width > tableSize) fail(field, at, "lies outside its table");
+      described++;
       return at + offset;
     }
 
     const result: Record<string, unknown> = {};
-    for (const [key, field] of Object.entries(table)) {
+    for (const key in table) {
+      const field = table[key]!;
       const [slot, type] = field;
       if (isUnion(type)) {
         const typeAt = locate(key, slot, 1);
@@ -212,11 +221,9 @@ export function decode<T extends Table>(
         result[key] = valueAt === 0 ? absentValue(field) : readValue(key, valueAt, type, depth);
       }
     }
-    const undescribed = [];
-    for (let slot = 0; 4 + 2 * slot < vtableSize; slot++) {
-      if (!seen.has(slot) && view.getUint16(vtable + 4 + 2 * slot, true) !== 0) undescribed.push(slot);
-    }
-    if (undescribed.length > 0) result.undescribed = undescribed;
+    let present = 0;
+    for (let slot = 0; slot < slots; slot++) present += Number(offsetOf(slot) !== 0);
+    if (present !== described) result.undescribed = undescribedSlots(table, slots).filter(offsetOf);
     return result as DecodedTable<D>;
   }
 

@@ -2,7 +2,7 @@ import { ThumbnetError } from "../../errors.ts";
 import type { Graph, OperatorOf } from "../../graph/graph.ts";
 import { elementCount } from "../../graph/shape.ts";
 import type { KernelCall } from "../kernel-call.ts";
-import { quantizeMultiplier } from "../multiplier.ts";
+import { normalize, quantizeMultiplier } from "../multiplier.ts";
 import { activationRange, affineOf, tensorOf } from "./context.ts";
 import { dimensionFields, mergeDimensions } from "./dimensions.ts";
 
@@ -91,7 +91,12 @@ export function lowerSoftmax(graph: Graph, op: OperatorOf<"SOFTMAX">): KernelCal
     op.options.beta * affineOf(input).scale * 2 ** (31 - SOFTMAX_INTEGER_BITS),
     2 ** 31 - 1,
   );
-  const { multiplier, shift } = quantizeMultiplier(real);
+  if (real <= 1) {
+    throw new ThumbnetError(
+      `beta * scale is ${op.options.beta * affineOf(input).scale}, too small for fixed point`,
+    );
+  }
+  const { multiplier, shift } = normalize(real);
   const depth = input.shape.at(-1) ?? 1;
   // The distance to the row's maximum past which exp() is nothing: what still fits the integer bits.
   const radius = Math.floor(
