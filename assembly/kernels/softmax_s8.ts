@@ -28,7 +28,7 @@ export function softmax_s8(r: SoftmaxS8Record, image: usize, arena: usize): void
     for (let i = 0; i < depth; i++) {
       const difference = <i32>load<i8>(input + i) - maximum;
       let value: i32 = -128;
-      // A sum of 256 and more leaves less than half a step of any element: the shift would pass 31.
+      // Where the shift would pass 31, the sum is 512 and more: no element reaches half a step.
       if (difference >= r.diffMin && shift <= 31) {
         value += roundingShiftRight(highProduct(scale, exponential(r, difference)), shift);
       }

@@ -15,7 +15,10 @@ const ROLES: { readonly [K in OperatorKind]?: readonly string[] } = {
   EXPAND_DIMS: ["input", "axis"],
 };
 
-/** Kinds that move int8 values unchanged, so that both sides must mean the same by them. */
+/**
+ * Kinds that move int8 values unchanged, so that both sides must mean the same by them. RELU6 is one because
+ * tflite-micro clamps in the input's scale and never looks at the output's.
+ */
 const KEEPS_VALUES = new Set<OperatorKind>([
   "AVERAGE_POOL_2D",
   "MAX_POOL_2D",
@@ -24,6 +27,7 @@ const KEEPS_VALUES = new Set<OperatorKind>([
   "SQUEEZE",
   "EXPAND_DIMS",
   "PAD",
+  "RELU6",
 ]);
 
 type Report = (problem: string) => void;

@@ -6,7 +6,7 @@ import { extname, join, normalize } from "node:path";
 import { type Browser, chromium } from "playwright-core";
 
 /** WebAssembly may be compiled; nothing inline, no eval, nothing from elsewhere. */
-export const POLICY =
+const POLICY =
   "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'";
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -14,16 +14,19 @@ const TYPES: Readonly<Record<string, string>> = {
   ".js": "text/javascript; charset=utf-8",
 };
 
-/** Serves folders on this machine under a policy for what pages may do. `mounts`: path prefix to folder. */
-export async function serve(
-  mounts: Readonly<Record<string, string>>,
-  policy = POLICY,
-): Promise<{ origin: string; close(): void }> {
+export interface Site {
+  readonly origin: string;
+  close(): void;
+}
+
+/** Serves folders on this machine. `mounts`: path prefix to folder; the first that fits. */
+export async function serve(mounts: Readonly<Record<string, string>>): Promise<Site> {
   const server: Server = createServer(async ({ url }, response) => {
     const path = normalize(decodeURIComponent(new URL(url!, "http://localhost").pathname));
     const prefix = Object.keys(mounts).find((p) => path.startsWith(p));
-    const content = prefix && (await readFile(join(mounts[prefix]!, path.slice(prefix.length))).catch(() => null));
-    response.setHeader("Content-Security-Policy", policy);
+    const content =
+      prefix && (await readFile(join(mounts[prefix]!, path.slice(prefix.length))).catch(() => null));
+    response.setHeader("Content-Security-Policy", POLICY);
     response.setHeader("Content-Type", TYPES[extname(path)] ?? "application/octet-stream");
     response.writeHead(content ? 200 : 404).end(content || "");
   });
@@ -46,8 +49,14 @@ export async function launchBrowser(): Promise<Browser | null> {
     console.warn("SKIPPED: the package in a browser (no Chromium; set CHROMIUM_PATH)");
     return null;
   }
-  const args = ["gpu", "quic", "background-networking", "component-update", "sync"].map((f) => `--disable-${f}`);
-  return chromium.launch({ executablePath, headless: true, args: ["--no-sandbox", "--no-first-run", ...args] });
+  const args = ["gpu", "quic", "background-networking", "component-update", "sync"].map(
+    (f) => `--disable-${f}`,
+  );
+  return chromium.launch({
+    executablePath,
+    headless: true,
+    args: ["--no-sandbox", "--no-first-run", ...args],
+  });
 }
 
 /** Opens a page and waits for its title to be "done". */
@@ -55,7 +64,11 @@ export async function visit(browser: Browser, url: string): Promise<{ text: stri
   const page = await browser.newPage();
   const errors: string[] = [];
   page.on("pageerror", (error) => errors.push(String(error)));
-  page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+  page.on(
+    "console",
+    (message) =>
+      message.type() === "error" && !/^Failed to load/.test(message.text()) && errors.push(message.text()),
+  );
   try {
     await page.goto(url);
     await page.waitForFunction(() => document.title === "done");

@@ -1,22 +1,20 @@
 import { fileURLToPath } from "node:url";
-import { type BuildOptions, type BuildResult, build, type Plugin } from "esbuild";
+import { build, type Plugin } from "esbuild";
 
 /** An `in-*.ts` of this folder as a module that imports the installed package by the given specifier. */
 export async function buildProgram(name: string, specifier: string, outfile: string): Promise<void> {
   const packageOutside: Plugin = {
     name: "package-outside",
-    setup: ({ onResolve }) => onResolve({ filter: /\/src\/index\.ts$/ }, () => ({ path: specifier, external: true })),
+    setup: ({ onResolve }) =>
+      onResolve({ filter: /\/src\/index\.ts$/ }, () => ({ path: specifier, external: true })),
   };
   const entryPoints = [fileURLToPath(new URL(name, import.meta.url))];
   await build({ entryPoints, outfile, bundle: true, format: "esm", plugins: [packageOutside] });
 }
 
 /** Bundles for a page as a user would, nothing left out; refuses top-level await and what only Node has. */
-export function bundleForPage<T extends BuildOptions>(
-  project: string,
-  code: string,
-  options: T,
-): Promise<BuildResult<T & { metafile: true; write: false }>> {
+export function bundleForPage(project: string, code: string) {
   const stdin = { contents: code, resolveDir: project };
-  return build({ bundle: true, format: "iife", platform: "browser", minify: true, logLevel: "silent", ...options, stdin, metafile: true, write: false });
+  const target = { format: "iife", platform: "browser", minify: true } as const;
+  return build({ ...target, stdin, bundle: true, metafile: true, write: false, logLevel: "silent" });
 }

@@ -5,7 +5,12 @@ import { tfliteFromGraph } from "../../src/graph/to-tflite.ts";
 import { writeTflite } from "../../src/tflite/write.ts";
 import { type Content, referenceRun } from "../reference/run.ts";
 import { GOLDEN_NAMES, loadGolden } from "../support/goldens.ts";
-import { OPERATOR_KINDS, type RandomGraph, randomGraph, randomOperatorGraph } from "../support/random-graph.ts";
+import {
+  OPERATOR_KINDS,
+  type RandomGraph,
+  randomGraph,
+  randomOperatorGraph,
+} from "../support/random-graph.ts";
 import { hasShared } from "../support/shared.ts";
 
 /** Models, inputs and what must come out, as files of a folder, for programs that have only the package. */

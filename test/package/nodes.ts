@@ -23,7 +23,15 @@ export async function findNode(major: number): Promise<string | null> {
     if (!existsSync(binary)) {
       const partial = `${folder}.${process.pid}`;
       await mkdir(partial, { recursive: true });
-      await npm(partial, "install", "--prefix", partial, "--no-save", "--fetch-retries=0", `${name}@${major}`);
+      await npm(
+        partial,
+        "install",
+        "--prefix",
+        partial,
+        "--no-save",
+        "--fetch-retries=0",
+        `${name}@${major}`,
+      );
       await rm(folder, { recursive: true, force: true });
       await rename(partial, folder);
     }

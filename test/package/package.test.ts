@@ -7,7 +7,7 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine } from "../../src/index.ts";
 import { installPackedPackage, type PackedPackage, REPOSITORY } from "../support/packed.ts";
-import { launchBrowser, serve, visit } from "./browser.ts";
+import { launchBrowser, type Site, serve, visit } from "./browser.ts";
 import { buildProgram, bundleForPage } from "./bundle.ts";
 import { type Verdict, writeJob } from "./job.ts";
 import { findNode, runNode } from "./nodes.ts";
@@ -35,14 +35,21 @@ function promised(value: unknown): string[] {
 describe("contents", () => {
   it("are dist, README, LICENSE and all that package.json names", async () => {
     const { exports, bin } = JSON.parse(await readFile(join(installed.root, "package.json"), "utf8"));
-    expect(installed.files.filter((file) => !file.startsWith("dist/"))).toEqual(["LICENSE", "README.md", "package.json"]);
+    expect(installed.files.filter((file) => !file.startsWith("dist/"))).toEqual([
+      "LICENSE",
+      "README.md",
+      "package.json",
+    ]);
     expect(installed.files).toEqual(expect.arrayContaining(promised([exports, bin])));
     expect(installed.files.filter((file) => !/\.(js|d\.ts|wasm)$|^[^/]+$/.test(file))).toEqual([]);
   });
 
   it("hold both WebAssembly modules as files, as the runtime has them inlined", async () => {
     const require = createRequire(join(installed.project, "index.js"));
-    const runtime = await bundleForPage(installed.project, 'import { loadModel } from "thumbnet"; loadModel();', {});
+    const runtime = await bundleForPage(
+      installed.project,
+      'import { loadModel } from "thumbnet"; loadModel();',
+    );
     const interfaces: WebAssembly.ModuleExportDescriptor[][] = [];
     for (const engine of ENGINES) {
       const bytes = await readFile(require.resolve(`thumbnet/${engine}.wasm`));
@@ -56,7 +63,10 @@ describe("contents", () => {
 
 describe("bundled for a page", () => {
   it("needs no other package, nothing of Node's and no top-level await", async () => {
-    const { metafile } = await bundleForPage(installed.project, 'export * from "thumbnet"; export * as tflite from "thumbnet/tflite";', {});
+    const { metafile } = await bundleForPage(
+      installed.project,
+      'export * from "thumbnet"; export * as tflite from "thumbnet/tflite";',
+    );
     const inputs = Object.entries(metafile.inputs).filter(([path]) => path !== "<stdin>");
     expect(inputs.length).toBeGreaterThan(10);
     for (const [path, { imports }] of inputs) {
@@ -67,7 +77,7 @@ describe("bundled for a page", () => {
 
   it("holds only the modules that are used", async () => {
     const code = 'import { ThumbnetError } from "thumbnet"; throw new ThumbnetError("none");';
-    const { metafile, outputFiles } = await bundleForPage(installed.project, code, {});
+    const { metafile, outputFiles } = await bundleForPage(installed.project, code);
     const used = Object.keys(metafile.inputs).filter((path) => path !== "<stdin>");
     expect(used.map((path) => path.replace(/.*\/dist\//, "")).sort()).toEqual(["errors.js", "index.js"]);
     expect(outputFiles[0]!.contents.length).toBeLessThan(500);
@@ -99,14 +109,33 @@ loadModel(new Uint8Array(0), { engine: "gpu" });
 `;
 
 describe("types", () => {
-  it.each(["nodenext", "bundler"])("satisfy a strict consumer with moduleResolution %s", async (moduleResolution) => {
-    const module = moduleResolution === "bundler" ? "esnext" : "nodenext";
-    const compilerOptions = { module, moduleResolution, target: "es2022", lib: ["es2022", "dom", "esnext.disposable"], types: [], strict: true, exactOptionalPropertyTypes: true, skipLibCheck: false, noEmit: true };
-    await writeFile(join(installed.project, "consumer.ts"), CONSUMER);
-    await writeFile(join(installed.project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["consumer.ts"] }));
-    const compiler = join(REPOSITORY, "node_modules/typescript/bin/tsc");
-    await expect(runNode(process.execPath, installed.project, compiler, "-p", ".").catch(({ stdout }) => stdout)).resolves.toBe("");
-  }, LONG);
+  it.each(["nodenext", "bundler"])(
+    "satisfy a strict consumer with moduleResolution %s",
+    async (moduleResolution) => {
+      const module = moduleResolution === "bundler" ? "esnext" : "nodenext";
+      const compilerOptions = {
+        module,
+        moduleResolution,
+        target: "es2022",
+        lib: ["es2022", "dom", "esnext.disposable"],
+        types: [],
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        skipLibCheck: false,
+        noEmit: true,
+      };
+      await writeFile(join(installed.project, "consumer.ts"), CONSUMER);
+      await writeFile(
+        join(installed.project, "tsconfig.json"),
+        JSON.stringify({ compilerOptions, files: ["consumer.ts"] }),
+      );
+      const compiler = join(REPOSITORY, "node_modules/typescript/bin/tsc");
+      await expect(
+        runNode(process.execPath, installed.project, compiler, "-p", ".").catch(({ stdout }) => stdout),
+      ).resolves.toBe("");
+    },
+    LONG,
+  );
 });
 
 describe("under Node", () => {
@@ -123,11 +152,45 @@ describe("under Node", () => {
   });
 });
 
-describe("in a browser", () => {
+describe("in a browser, without inline scripts and eval", () => {
   let browser: Browser | null = null;
-  let server: Awaited<ReturnType<typeof serve>>;
-  let site: string;
+  let server: Site | null = null;
 
   beforeAll(async () => {
+    browser = await launchBrowser();
+    if (!browser) return;
+    const site = join(installed.folder, "site");
+    const program = join(site, "bundle-me.mjs");
+    await buildProgram("in-page.ts", "/package/dist/index.js", join(site, "modules.js"));
+    await buildProgram("in-worker.ts", "/package/dist/index.js", join(site, "worker.js"));
+    await buildProgram("in-page.ts", "thumbnet", program);
+    const bundle = await bundleForPage(installed.project, await readFile(program, "utf8"));
+    await writeFile(join(site, "bundle.js"), bundle.outputFiles[0]!.contents);
+    const page = (script: string) => `<!doctype html><title>thumbnet</title><body></body>${script}`;
+    await writeFile(join(site, "modules.html"), page('<script type="module" src="modules.js"></script>'));
+    await writeFile(join(site, "bundle.html"), page('<script src="bundle.js"></script>'));
+    const job = join(installed.folder, "job");
+    server = await serve({ "/package/": installed.root, "/job/": job, "/": site });
   }, LONG);
+
+  afterAll(async () => {
+    await browser?.close();
+    server?.close();
+  });
+
+  const places = [
+    ["modules in a page", "page", "modules.html?"],
+    ["modules in a worker", "worker", "modules.html?worker=worker.js&"],
+    ["a bundle in a page", "page", "bundle.html?"],
+  ] as const;
+  const runs = ENGINES.flatMap((engine) =>
+    places.map(([what, host, path]) => ({ engine, what, host, path })),
+  );
+
+  it.for(runs)("$what, $engine: every byte", { timeout: LONG }, async ({ engine, host, path }, { skip }) => {
+    if (!browser || !server) return skip("no Chromium");
+    const { text, errors } = await visit(browser, `${server.origin}/${path}engine=${engine}`);
+    expect(errors).toEqual([]);
+    expect(JSON.parse(text)).toEqual({ host, ...complete });
+  });
 });

@@ -27,22 +27,25 @@ export async function runJob(host: Host): Promise<Verdict> {
       else if (at >= 0) fail(`${what}, byte ${at}: ${made[at]}, expected ${wanted[at]}`);
     };
     try {
-      const inputs = await Promise.all(files.inputs.map(async ({ file, type }) => new ARRAYS[type](await read(file))));
+      const inputs = await Promise.all(
+        files.inputs.map(async ({ file, type }) => new ARRAYS[type](await read(file))),
+      );
       const outputs = await Promise.all(files.outputs.map(async (file) => new Uint8Array(await read(file))));
       const inputsOf = (run: number) =>
         inputs.map((data) => data.subarray((run * data.length) / runs, ((run + 1) * data.length) / runs));
 
       const url = new URL(modelFile, host.folder);
       const models = await Promise.all(
-        [url, await host.open(url), await read(modelFile), new Uint8Array(await read(modelFile))].map((source) =>
-          host.thumbnet.loadModel(source, { engine: host.engine }),
+        [url, await host.open(url), await read(modelFile), new Uint8Array(await read(modelFile))].map(
+          (source) => host.thumbnet.loadModel(source, { engine: host.engine }),
         ),
       );
       const model = models[0]!;
       if (model.engine !== host.engine) fail(`runs on ${model.engine}, expected ${host.engine}`);
       const first = models.map((loaded) => loaded.runAll(inputsOf(0)).map(bytesOf));
       outputs.forEach((wanted, i) => {
-        for (const made of first) differs(`output ${i} of the first run`, made[i]!, wanted.subarray(0, wanted.length / runs));
+        for (const made of first)
+          differs(`output ${i} of the first run`, made[i]!, wanted.subarray(0, wanted.length / runs));
       });
 
       model.runAll(inputs).forEach((made, i) => {
@@ -71,7 +74,10 @@ export async function runJob(host: Host): Promise<Verdict> {
 /** What a model that cannot be loaded must give here as anywhere: an error of thumbnet's that names it. */
 async function refusals({ thumbnet, engine, folder, open }: Host, { model }: JobCase): Promise<string[]> {
   const bytes = new Uint8Array(await (await open(new URL(model, folder))).arrayBuffer());
-  const sources = { "half.tflite": bytes.subarray(0, bytes.length >> 1), "absent.tflite": new URL("absent.tflite", folder) };
+  const sources = {
+    "half.tflite": bytes.subarray(0, bytes.length >> 1),
+    "absent.tflite": new URL("absent.tflite", folder),
+  };
   const failures: string[] = [];
   for (const [name, source] of Object.entries(sources)) {
     const options = source instanceof URL ? { engine } : { engine, name };
@@ -79,7 +85,8 @@ async function refusals({ thumbnet, engine, folder, open }: Host, { model }: Job
       () => "no error",
       (reason: unknown) => reason,
     );
-    if (!(error instanceof thumbnet.ThumbnetError && error.message.includes(name))) failures.push(`${name}: ${error}`);
+    if (!(error instanceof thumbnet.ThumbnetError && error.message.includes(name)))
+      failures.push(`${name}: ${error}`);
   }
   return failures;
 }

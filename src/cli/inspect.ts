@@ -1,0 +1,134 @@
+import { basename } from "node:path";
+import { Command } from "commander";
+import { checkTarget, readWhole, writeWhole } from "../data/files.ts";
+import { ThumbnetError } from "../errors.ts";
+import { formatShape } from "../graph/shape.ts";
+import { bufferLabel, formatArenaMap } from "../report/arena-map.ts";
+import { memoryPlot } from "../report/memory-plot.ts";
+import { type ModelSummary, type PortSummary, summarize } from "../report/summary.ts";
+import { type Column, formatCount, formatOptional, formatTable, shorten } from "../report/table.ts";
+import { jsonOption, print, printJson } from "./common.ts";
+
+interface InspectOptions {
+  readonly json?: boolean;
+  readonly plot?: string;
+  readonly image?: string;
+}
+
+const RIGHT = { align: "right" } as const;
+
+/** The sum over operators; null where one is not known. */
+function total(summary: ModelSummary, key: "macs" | "parameters"): number | null {
+  return summary.operators.reduce<number | null>((sum, op) => {
+    const value = op[key];
+    return sum === null || value === null ? null : sum + value;
+  }, 0);
+}
+
+function formatPorts({ inputs, outputs }: ModelSummary): string {
+  const row = (role: string) => (port: PortSummary) => [
+    role,
+    shorten(port.name, 40),
+    formatShape(port.shape),
+    port.dtype,
+    port.scale === null ? "-" : `${port.scale}`,
+    port.zeroPoint === null ? "-" : `${port.zeroPoint}`,
+  ];
+  const columns = ["", "name", "shape", "type", "scale", "zero point"].map((title) => ({ title }));
+  return formatTable(columns, [...inputs.map(row("input")), ...outputs.map(row("output"))]);
+}
+
+function formatOperators(summary: ModelSummary): string {
+  const columns: Column[] = [
+    { title: "#", ...RIGHT },
+    { title: "operator" },
+    { title: "output" },
+    { title: "MACs", ...RIGHT },
+    { title: "parameters", ...RIGHT },
+    { title: "live bytes", ...RIGHT },
+    { title: "kernel" },
+  ];
+  const rows = summary.operators.map((op) => [
+    `${op.index}`,
+    op.name,
+    formatShape(op.shape),
+    formatOptional(op.macs),
+    formatOptional(op.parameters),
+    formatOptional(op.liveBytes),
+    op.kernels === null ? "-" : op.kernels.length > 0 ? op.kernels.join(", ") : "(no work)",
+  ]);
+  const totals = ["", "total", "", formatOptional(total(summary, "macs")), formatOptional(total(summary, "parameters"))];
+  return formatTable(columns, [...rows, totals]);
+}
+
+function formatMemory({ plan, arenaBytes, image }: ModelSummary): string {
+  if (arenaBytes === null || image === null) return "";
+  const lines = [
+    `image  ${formatCount(image.length)} bytes: weights, tables and plan, flash on the chip`,
+    `arena  ${formatCount(arenaBytes)} bytes: activations, RAM on the chip`,
+  ];
+  if (plan) {
+    const peak = plan.operators[plan.peakOperator];
+    if (peak) lines.push(`       set by operator ${plan.peakOperator} (${peak.operator.kind})`);
+    lines.push(`       bound ${formatCount(plan.arenaBound)} bytes: no plan in this order needs less`);
+    lines.push("", "arena over time", "", formatArenaMap(plan));
+  }
+  return lines.join("\n");
+}
+
+function formatSummary(path: string, size: number, summary: ModelSummary): string {
+  const format = summary.format === "image" ? "thumbnet image" : "TensorFlow Lite";
+  const title = `${basename(path)}: ${format}, ${formatCount(size)} bytes`;
+  const parts = [title, formatPorts(summary), formatOperators(summary), formatMemory(summary)];
+  return parts.filter((part) => part !== "").join("\n\n");
+}
+
+function jsonSummary(path: string, size: number, summary: ModelSummary) {
+  const { plan, arenaBytes, image, problem } = summary;
+  const port = ({ zeroPoint, ...rest }: PortSummary) => ({ ...rest, zero_point: zeroPoint });
+  return {
+    model: basename(path),
+    format: summary.format,
+    bytes: size,
+    runs: problem === null,
+    problem: problem?.message ?? null,
+    inputs: summary.inputs.map(port),
+    outputs: summary.outputs.map(port),
+    operators: summary.operators.map(({ liveBytes, ...rest }) => ({ ...rest, live_bytes: liveBytes })),
+    macs: total(summary, "macs"),
+    parameters: total(summary, "parameters"),
+    image_bytes: image?.length ?? null,
+    arena_bytes: arenaBytes,
+    arena: plan && {
+      bytes: plan.arenaBytes,
+      bound: plan.arenaBound,
+      peak_operator: plan.peakOperator,
+      buffers: plan.buffers.map((buffer) => ({ ...buffer, written_by: bufferLabel(plan, buffer) })),
+    },
+  };
+}
+
+async function inspect(path: string, options: InspectOptions): Promise<void> {
+  for (const target of [options.plot, options.image]) if (target !== undefined) await checkTarget(target);
+  const bytes = await readWhole(path);
+  const summary = summarize(bytes, basename(path));
+  if (summary.format === "image" && (options.plot !== undefined || options.image !== undefined)) {
+    throw new ThumbnetError(`${path}: is a thumbnet image; --plot and --image need the .tflite that it was made from`);
+  }
+  if (options.json) printJson(jsonSummary(path, bytes.length, summary));
+  else print(formatSummary(path, bytes.length, summary));
+  if (summary.problem) throw summary.problem;
+  if (options.plot !== undefined) await writeWhole(options.plot, memoryPlot(summary.plan!));
+  if (options.image !== undefined) await writeWhole(options.image, summary.image!);
+}
+
+export function inspectCommand(): Command {
+  return new Command("inspect")
+    .description("Shows a model's operators, cost and memory, and everything about it that is not supported.")
+    .argument("<model>", ".tflite file or thumbnet image")
+    .option("--plot <file>", "write the memory map as an SVG picture")
+    .option("--image <file>", "write the compiled image, which loads without the .tflite")
+    .addOption(jsonOption())
+    .addHelpText("after", "\nThe exit code is 1 when the model cannot run in int8; its structure is shown all the same.")
+    .action(inspect);
+}

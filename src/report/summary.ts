@@ -1,0 +1,143 @@
+/** What can be said of a model file, whether or not it can run. */
+import { ThumbnetError } from "../errors.ts";
+import { checkInt8 } from "../graph/check.ts";
+import { operatorCost } from "../graph/cost.ts";
+import { graphFromTflite } from "../graph/from-tflite.ts";
+import type { Graph } from "../graph/graph.ts";
+import { encodeImage } from "../plan/encode.ts";
+import { isImage, readImage } from "../plan/image.ts";
+import { type Plan, planGraph } from "../plan/plan.ts";
+import { readTflite } from "../tflite/read.ts";
+import { BUILTIN_OPERATORS, TENSOR_TYPES, type TfliteModel } from "../tflite/schema.ts";
+
+export interface PortSummary {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: string;
+  /** Null where the model gives none. */
+  readonly scale: number | null;
+  readonly zeroPoint: number | null;
+}
+
+/** Null: not known. */
+export interface OperatorSummary {
+  readonly index: number;
+  readonly name: string;
+  /** Of its output. */
+  readonly shape: readonly number[];
+  readonly macs: number | null;
+  /** Elements of weights and biases. */
+  readonly parameters: number | null;
+  /** Bytes of the buffers that are alive while it runs. */
+  readonly liveBytes: number | null;
+  readonly kernels: readonly string[] | null;
+}
+
+export interface ModelSummary {
+  readonly format: "tflite" | "image";
+  readonly inputs: readonly PortSummary[];
+  readonly outputs: readonly PortSummary[];
+  readonly operators: readonly OperatorSummary[];
+  /** Null where the model cannot run, or is an image (which holds the result only). */
+  readonly plan: Plan | null;
+  readonly arenaBytes: number | null;
+  /** The compiled image; null where the model cannot run. */
+  readonly image: Uint8Array | null;
+  /** Why the model cannot run: everything at once. */
+  readonly problem: ThumbnetError | null;
+}
+
+/**
+ * Summarises a `.tflite` file or a thumbnet image.
+ *
+ * @throws ThumbnetError when the file is damaged or neither of the two
+ */
+export function summarize(bytes: Uint8Array, name: string): ModelSummary {
+  return isImage(bytes) ? summarizeImage(bytes, name) : summarizeTflite(readTflite(bytes, name), name);
+}
+
+function summarizeImage(bytes: Uint8Array, name: string): ModelSummary {
+  const image = readImage(bytes, name);
+  const port = ({ name, tensor }: (typeof image.inputs)[number]): PortSummary => {
+    const { shape, dtype, scale, zeroPoint } = tensor;
+    return { name, shape, dtype, scale, zeroPoint };
+  };
+  return {
+    format: "image",
+    inputs: image.inputs.map(port),
+    outputs: image.outputs.map(port),
+    operators: image.operators.map(({ kind, output: { shape } }, index) => {
+      return { index, name: kind, shape, macs: null, parameters: null, liveBytes: null, kernels: null };
+    }),
+    plan: null,
+    arenaBytes: image.arenaBytes,
+    image: bytes,
+    problem: null,
+  };
+}
+
+function summarizeTflite(model: TfliteModel, name: string): ModelSummary {
+  let graph: Graph | undefined;
+  try {
+    graph = graphFromTflite(model, name);
+    checkInt8(graph);
+    const plan = planGraph(graph);
+    const image = encodeImage(plan);
+    return { ...summarizeGraph(graph, plan), plan, arenaBytes: plan.arenaBytes, image, problem: null };
+  } catch (error) {
+    if (!(error instanceof ThumbnetError)) throw error;
+    const structure = graph ? summarizeGraph(graph, null) : summarizeStructure(model);
+    return { ...structure, plan: null, arenaBytes: null, image: null, problem: error };
+  }
+}
+
+type Structure = Pick<ModelSummary, "format" | "inputs" | "outputs" | "operators">;
+
+function summarizeGraph(graph: Graph, plan: Plan | null): Structure {
+  const port = (index: number): PortSummary => {
+    const { name, shape, dtype, quantization } = graph.tensors[index]!;
+    const scale = quantization?.scales[0] ?? null;
+    return { name, shape, dtype, scale, zeroPoint: quantization?.zeroPoints[0] ?? null };
+  };
+  return {
+    format: "tflite",
+    inputs: graph.inputs.map(port),
+    outputs: graph.outputs.map(port),
+    operators: graph.operators.map((op, index) => ({
+      index,
+      name: op.kind,
+      shape: graph.tensors[op.outputs[0]!]!.shape,
+      ...operatorCost(graph, op),
+      liveBytes: plan?.operators[index]!.liveBytes ?? null,
+      kernels: plan?.operators[index]!.calls.map(({ kernel }) => kernel) ?? null,
+    })),
+  };
+}
+
+/** What a file says of itself where no graph can be made of it. */
+function summarizeStructure(model: TfliteModel): Structure {
+  const subgraph = model.subgraphs?.[0];
+  const port = (index: number): PortSummary => {
+    const tensor = subgraph?.tensors?.[index];
+    return {
+      name: tensor?.name ?? "",
+      shape: [...(tensor?.shape ?? [])],
+      dtype: TENSOR_TYPES[tensor?.type ?? -1]?.toLowerCase() ?? "unknown",
+      scale: tensor?.quantization?.scale?.[0] ?? null,
+      zeroPoint: Number(tensor?.quantization?.zeroPoint?.[0] ?? 0),
+    };
+  };
+  const operators = (subgraph?.operators ?? []).map((operator, index): OperatorSummary => {
+    const code = model.operatorCodes?.[operator.opcodeIndex];
+    const builtin = code && BUILTIN_OPERATORS[Math.max(code.builtinCode, code.deprecatedBuiltinCode)];
+    const name = (builtin === "CUSTOM" ? code?.customCode : builtin) ?? "unknown";
+    const { shape } = port(operator.outputs?.[0] ?? -1);
+    return { index, name, shape, macs: null, parameters: null, liveBytes: null, kernels: null };
+  });
+  return {
+    format: "tflite",
+    inputs: (subgraph?.inputs ?? []).map(port),
+    outputs: (subgraph?.outputs ?? []).map(port),
+    operators,
+  };
+}
