@@ -36,8 +36,9 @@ async function importTypeScript(path) {
   return import(`data:text/javascript;base64,${Buffer.from(result.outputFiles[0].contents).toString("base64")}`);
 }
 
-const { assemblySource } = await importTypeScript(at("src/plan/records.ts"));
+const { assemblySource, cSource } = await importTypeScript(at("src/plan/records.ts"));
 writeFile(at("assembly/support/records.ts"), assemblySource());
+writeFile(at("firmware/support/records.h"), cSource());
 
 mkdirSync(at("build"), { recursive: true });
 const modules = {};

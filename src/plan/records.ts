@@ -1,5 +1,18 @@
 import type { FieldType, StructLayout } from "./layout.ts";
-import { HEADER, KERNELS, type KernelName, RECORD_BYTES, recordLayout, structLayout } from "./layout.ts";
+import {
+  CHECKED_FROM,
+  HEADER,
+  KERNELS,
+  type KernelName,
+  MAGIC,
+  OPERATOR,
+  PORT,
+  RECORD_BYTES,
+  recordLayout,
+  structLayout,
+  TENSOR,
+  VERSION,
+} from "./layout.ts";
 
 const ASSEMBLY_TYPES: Record<FieldType, string> = {
   u8: "u8",
@@ -38,5 +51,59 @@ export function assemblySource(): string {
     "",
     assemblyClass("Header", structLayout(HEADER)),
     ...classes,
+  ].join("\n");
+}
+
+const C_TYPES: Record<FieldType, string> = {
+  u8: "uint8_t",
+  i8: "int8_t",
+  u16: "uint16_t",
+  i16: "int16_t",
+  u32: "uint32_t",
+  i32: "int32_t",
+  f32: "float",
+  operand: "uint32_t",
+  constant: "uint32_t",
+};
+
+/** `inputZeroPoint` -> `input_zero_point` */
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+function cStruct(name: string, layout: StructLayout): string {
+  const fields = layout.fields.map((f) => `  ${C_TYPES[f.type]} ${snakeCase(f.name)};`);
+  return `typedef struct {\n${fields.join("\n")}\n} ${name};\n`;
+}
+
+/** The C header that mirrors the layout tables. */
+export function cSource(): string {
+  const names = Object.keys(KERNELS) as KernelName[];
+  const opcodes = names.map((n) => `#define ${n.toUpperCase()} ${KERNELS[n].opcode}`);
+  const count = 1 + Math.max(...names.map((n) => KERNELS[n].opcode));
+  return [
+    "/* Written by scripts/build.mjs from src/plan/layout.ts. Do not edit. */",
+    "#ifndef THUMBNET_RECORDS_H",
+    "#define THUMBNET_RECORDS_H",
+    "",
+    "#include <stdint.h>",
+    "",
+    `#define IMAGE_MAGIC 0x${MAGIC.toString(16)}u`,
+    `#define IMAGE_VERSION ${VERSION}`,
+    `#define IMAGE_CHECKED_FROM ${CHECKED_FROM}u`,
+    `#define RECORD_BYTES ${RECORD_BYTES}u`,
+    "",
+    ...opcodes,
+    "/* One more than the largest opcode. */",
+    `#define KERNEL_COUNT ${count}`,
+    "",
+    cStruct("image_header", structLayout(HEADER)),
+    cStruct("image_operator", structLayout(OPERATOR)),
+    cStruct("image_port", structLayout(PORT)),
+    "/* `rank` dimensions follow as uint32_t. */",
+    cStruct("image_tensor", structLayout(TENSOR)),
+    ...names.map((n) => cStruct(`${n}_record`, recordLayout(n))),
+    "#endif",
+    "",
   ].join("\n");
 }

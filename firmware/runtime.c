@@ -1,0 +1,79 @@
+#include "thumbnet.h"
+
+#include "support/kernel.h"
+#include "support/operand.h"
+#include "support/records.h"
+
+static const image_header *header_of(const thumbnet_model *model) {
+  return (const image_header *)(const void *)model->image;
+}
+
+static const image_tensor *port_tensor(const thumbnet_model *model, uint32_t port) {
+  const image_port *ports = (const image_port *)(const void *)(model->image + header_of(model)->ports_offset);
+  return (const image_tensor *)(const void *)(model->image + ports[port].tensor);
+}
+
+/* Elements of a tensor: one byte each in the arena, whatever its type at the edge. */
+static uint32_t tensor_bytes(const image_tensor *tensor) {
+  const uint32_t *shape = (const uint32_t *)(const void *)(tensor + 1);
+  uint32_t bytes = 1;
+  for (uint32_t d = 0; d < tensor->rank; d++) bytes *= shape[d];
+  return bytes;
+}
+
+static const uint8_t *record_at(const thumbnet_model *model, uint32_t index) {
+  return model->image + header_of(model)->records_offset + index * RECORD_BYTES;
+}
+
+static int8_t *writable(const thumbnet_model *model, uint32_t operand) {
+  return (int8_t *)model->arena + operand;
+}
+
+thumbnet_status thumbnet_init(thumbnet_model *model, const void *image, void *arena, uint32_t arena_bytes) {
+  model->image = (const uint8_t *)image;
+  model->arena = (uint8_t *)arena;
+  const image_header *header = header_of(model);
+  if (header->magic != IMAGE_MAGIC) return THUMBNET_NO_IMAGE;
+  if (header->version != IMAGE_VERSION || header->record_bytes != RECORD_BYTES) return THUMBNET_OTHER_VERSION;
+  const uint8_t *checked = model->image + IMAGE_CHECKED_FROM;
+  if (thumbnet_crc32(0, checked, header->image_bytes - IMAGE_CHECKED_FROM) != header->crc32) return THUMBNET_DAMAGED;
+  if (arena_bytes < header->arena_bytes || ((uintptr_t)arena & 3u) != 0) return THUMBNET_SMALL_ARENA;
+  for (uint32_t i = 0; i < header->record_count; i++) {
+    const uint8_t opcode = *record_at(model, i);
+    if (opcode >= KERNEL_COUNT || thumbnet_kernels[opcode] == 0) return THUMBNET_NO_KERNEL;
+  }
+  return THUMBNET_OK;
+}
+
+int8_t *thumbnet_input(const thumbnet_model *model, uint32_t index) {
+  return writable(model, port_tensor(model, index)->operand);
+}
+
+uint32_t thumbnet_input_bytes(const thumbnet_model *model, uint32_t index) {
+  return tensor_bytes(port_tensor(model, index));
+}
+
+const int8_t *thumbnet_output(const thumbnet_model *model, uint32_t index) {
+  const image_tensor *tensor = port_tensor(model, header_of(model)->input_count + index);
+  return operand_address(tensor->operand, model->image, model->arena);
+}
+
+uint32_t thumbnet_output_bytes(const thumbnet_model *model, uint32_t index) {
+  return tensor_bytes(port_tensor(model, header_of(model)->input_count + index));
+}
+
+void thumbnet_run(const thumbnet_model *model, thumbnet_observer observer, void *context) {
+  const image_header *header = header_of(model);
+  const image_operator *operators = (const image_operator *)(const void *)(model->image + header->operators_offset);
+  uint32_t done = 0;
+  for (uint32_t i = 0; i < header->operator_count; i++) {
+    for (; done < operators[i].record_end; done++) {
+      const uint8_t *record = record_at(model, done);
+      thumbnet_kernels[*record](record, model->image, model->arena);
+    }
+    if (observer != 0) {
+      const image_tensor *output = (const image_tensor *)(const void *)(model->image + operators[i].tensor);
+      observer(context, i, operand_address(output->operand, model->image, model->arena), tensor_bytes(output));
+    }
+  }
+}

@@ -1,0 +1,60 @@
+/*
+ * thumbnet on a microcontroller: runs a network that lies in flash as an image, in a few calls.
+ *
+ *   static uint8_t arena[ARENA_BYTES] __attribute__((aligned(4)));
+ *   thumbnet_model model;
+ *   if (thumbnet_init(&model, image, arena, sizeof arena) != THUMBNET_OK) ...;
+ *   memcpy(thumbnet_input(&model, 0), samples, thumbnet_input_bytes(&model, 0));
+ *   thumbnet_run(&model, 0, 0);
+ *   const int8_t *scores = thumbnet_output(&model, 0);
+ *
+ * No heap, no float, nothing global: several models can be used side by side, each with an arena of its own.
+ */
+#ifndef THUMBNET_H
+#define THUMBNET_H
+
+#include <stdint.h>
+
+typedef enum {
+  THUMBNET_OK = 0,
+  /* The bytes are no thumbnet image. */
+  THUMBNET_NO_IMAGE,
+  /* The image has another version than this code: export the model again. */
+  THUMBNET_OTHER_VERSION,
+  /* The CRC-32 does not match: the image was cut off or changed. */
+  THUMBNET_DAMAGED,
+  /* The arena is smaller than the image asks for, or not aligned to 4 bytes. */
+  THUMBNET_SMALL_ARENA,
+  /* The image uses a kernel that was not linked in: build with the sources that were exported with it. */
+  THUMBNET_NO_KERNEL
+} thumbnet_status;
+
+typedef struct {
+  const uint8_t *image;
+  uint8_t *arena;
+} thumbnet_model;
+
+/*
+ * Called after each operator with its index in the model file, and its output. `bytes` of a float32 output at
+ * the edge count its int8 elements.
+ */
+typedef void (*thumbnet_observer)(void *context, uint32_t index, const int8_t *output, uint32_t bytes);
+
+/* Checks the image (aligned to 4 bytes) and takes the arena. Everything else needs THUMBNET_OK from here. */
+thumbnet_status thumbnet_init(thumbnet_model *model, const void *image, void *arena, uint32_t arena_bytes);
+
+/* Where to write input `index`; its content is used up by a run. */
+int8_t *thumbnet_input(const thumbnet_model *model, uint32_t index);
+uint32_t thumbnet_input_bytes(const thumbnet_model *model, uint32_t index);
+
+/* Runs the network once. `observer` may be 0. */
+void thumbnet_run(const thumbnet_model *model, thumbnet_observer observer, void *context);
+
+/* Output `index` of the last run. */
+const int8_t *thumbnet_output(const thumbnet_model *model, uint32_t index);
+uint32_t thumbnet_output_bytes(const thumbnet_model *model, uint32_t index);
+
+/* CRC-32 (zlib's) of some bytes, going on from `previous` (0 at first). */
+uint32_t thumbnet_crc32(uint32_t previous, const void *bytes, uint32_t count);
+
+#endif
