@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { KernelCall } from "../src/plan/kernel-call.ts";
 import { KERNELS, type KernelName } from "../src/plan/layout.ts";
+import { foldZeroPoint } from "../src/plan/lower/context.ts";
 import { quantizeMultiplier, requantize } from "../src/plan/multiplier.ts";
 import { IMPLEMENTATIONS } from "./support/implementations.ts";
 import { kernelImage } from "./support/kernel-image.ts";
@@ -35,8 +36,14 @@ type Channels = Extract<VectorCase, { op: "conv2d" | "depthwiseConv2d" | "fullyC
 function channels(call: Channels, count: number) {
   const { multipliers, shifts, bias } = call;
   const isShared = multipliers.length < count && !("inputDepth" in call);
+  const unfolded = bias ?? new Int32Array(count);
+  const weightsZeroPoint = "weightsZeroPoint" in call ? call.weightsZeroPoint : 0;
   return {
-    bias: bias ?? new Int32Array(count),
+    // The records of all but depthwise hold the bias with the input zero point folded in.
+    bias:
+      "depthMultiplier" in call
+        ? unfolded
+        : foldZeroPoint(unfolded, call.weights, call.inputZeroPoint, weightsZeroPoint),
     multipliers: isShared ? new Int32Array(count).fill(multipliers[0]!) : multipliers,
     shifts: Int8Array.from(isShared ? Array(count).fill(shifts[0]!) : shifts),
   };

@@ -1,7 +1,8 @@
 /**
  * 2-D convolution: input [N, H, W, C_in], weights [C_out, KH, KW, C_in / groups] (OHWI), output
- * [N, OH, OW, C_out], all int8; any stride, dilation, padding and number of groups. Padding contributes
- * nothing. Per output channel int32 bias and requantisation; see docs/arithmetic.md.
+ * [N, OH, OW, C_out], all int8; any stride, dilation, padding and number of groups. Padding counts as the
+ * input zero point. Per output channel int32 bias (zero point folded in) and requantisation; see
+ * docs/arithmetic.md.
  */
 import { columnStride, columnsBytes, multiplyColumns, PIXELS, packedBytes, packWeights, widen } from "../support/gemm";
 import { addressOf } from "../support/operand";
@@ -41,7 +42,7 @@ export function conv_s8_pack(r: ConvS8Record, image: usize, packed: usize): void
   }
 }
 
-/** Writes the column of one output pixel and one group: [KH, KW, C_in / groups] int16, zeros for padding. */
+/** Writes the column of one output pixel and one group: [KH, KW, C_in / groups] int16. */
 function fillColumn(r: ConvS8Record, input: usize, y: i32, x: i32, column: usize): void {
   const zeroPoint = i16x8.splat(r.inputZeroPoint);
   const channels = <i32>r.inputChannels;
@@ -55,31 +56,31 @@ function fillColumn(r: ConvS8Record, input: usize, y: i32, x: i32, column: usize
   for (let ky = 0; ky < <i32>r.kernelHeight; ky++) {
     const iy = y * r.strideHeight - r.padTop + ky * r.dilationHeight;
     if (iy < 0 || iy >= height) {
-      zero(column, row);
+      pad(column, row, zeroPoint);
     } else if (dilation == 1 && segment == channels) {
-      // A row of the window is one run of bytes: what lies outside on either side is zero.
+      // A row of the window is one run of bytes: what lies outside on either side is padding.
       const from = min(max(0, -left), kernelWidth);
       const to = max(from, min(kernelWidth, width - left));
-      zero(column, from * segment);
-      widen(column + (<usize>(from * segment) << 1), input + ((iy * width + left + from) * channels), (to - from) * segment, zeroPoint);
-      zero(column + (<usize>(to * segment) << 1), (kernelWidth - to) * segment);
+      pad(column, from * segment, zeroPoint);
+      widen(column + (<usize>(from * segment) << 1), input + ((iy * width + left + from) * channels), (to - from) * segment);
+      pad(column + (<usize>(to * segment) << 1), (kernelWidth - to) * segment, zeroPoint);
     } else {
       for (let kx = 0; kx < kernelWidth; kx++) {
         const ix = left + kx * dilation;
         const target = column + (<usize>(kx * segment) << 1);
-        if (ix < 0 || ix >= width) zero(target, segment);
-        else widen(target, input + ((iy * width + ix) * channels), segment, zeroPoint);
+        if (ix < 0 || ix >= width) pad(target, segment, zeroPoint);
+        else widen(target, input + ((iy * width + ix) * channels), segment);
       }
     }
     column += <usize>row << 1;
   }
 }
 
-/** `count` int16 zeros, in order with `widen`: up to 7 more, which the next piece overwrites. */
+/** `count` int16 of padding, in order with `widen`: up to 7 more, which the next piece overwrites. */
 // @ts-ignore: decorator
 @inline
-function zero(target: usize, count: i32): void {
-  for (let i = 0; i < count; i += 8) v128.store(target + (<usize>i << 1), i64x2.splat(0));
+function pad(target: usize, count: i32, value: v128): void {
+  for (let i = 0; i < count; i += 8) v128.store(target + (<usize>i << 1), value);
 }
 
 function convColumns(r: ConvS8Record, input: usize, output: usize, packed: usize, scratch: usize): void {
@@ -141,9 +142,9 @@ function convPlain(r: ConvS8Record, image: usize, input: usize, output: usize): 
             const ix = left + kx * r.dilationWidth;
             if (iy >= 0 && iy < height && ix >= 0 && ix < width) {
               const pixel = from + ((iy * width + ix) * <i32>r.inputChannels);
-              for (let k = 0; k < depth; k++) {
-                sum += (<i32>load<i8>(pixel + k) - r.inputZeroPoint) * <i32>load<i8>(weights + k);
-              }
+              for (let k = 0; k < depth; k++) sum += <i32>load<i8>(pixel + k) * <i32>load<i8>(weights + k);
+            } else {
+              for (let k = 0; k < depth; k++) sum += r.inputZeroPoint * <i32>load<i8>(weights + k);
             }
             weights += depth;
           }

@@ -1,6 +1,6 @@
 /**
  * Fully connected: input [N, C_in], weights [C_out, C_in], output [N, C_out], all int8. Bias int32 for each
- * output channel; one requantisation, or one for each; weights may have a zero point. See docs/arithmetic.md.
+ * output channel (zero points folded in); one requantisation, or one for each; weights may have a zero point. See docs/arithmetic.md.
  */
 import { BLOCK_BYTES, biasHigh, biasLow, CHANNELS, packBlock, requantizeBlock, storeBytes } from "../support/channels";
 import { columnStride, widen } from "../support/gemm";
@@ -33,10 +33,10 @@ export function fully_connected_s8(r: FullyConnectedS8Record, image: usize, aren
   let input = addressOf(r.input, image, arena);
   let output = addressOf(r.output, image, arena);
   for (let n = 0; n < <i32>r.batch; n++) {
-    // sum((x - zx) * (w - zw)) = sum((x - zx) * w) - zw * sum(x - zx)
+    // sum((x - zx) * (w - zw)) = sum(x * w) - zw * sum(x) - what the bias has folded in
     let correction = 0;
     if (r.weightsZeroPoint != 0) {
-      for (let k = 0; k < depth; k++) correction -= <i32>load<i8>(input + k) - r.inputZeroPoint;
+      for (let k = 0; k < depth; k++) correction -= load<i8>(input + k);
       correction *= r.weightsZeroPoint;
     }
     if (ASC_FEATURE_SIMD) rowVector(r, image + r.weights, input, output, correction, packed, scratch);
@@ -60,7 +60,7 @@ function rowVector(
   const outputZeroPoint = i32x4.splat(r.outputZeroPoint);
   const low = i8x16.splat(r.activationMin);
   const high = i8x16.splat(r.activationMax);
-  widen(scratch, input, depth, i16x8.splat(r.inputZeroPoint));
+  widen(scratch, input, depth);
   // The last load of a weight row runs into the next one: those weights must meet zeros.
   v128.store(scratch + (<usize>depth << 1), i64x2.splat(0));
   for (let c = 0; c < channels; c += CHANNELS) {
@@ -100,9 +100,7 @@ function rowPlain(r: FullyConnectedS8Record, image: usize, input: usize, output:
   let weights = image + r.weights;
   for (let c = 0; c < <i32>r.outputChannels; c++) {
     let sum = load<i32>(image + r.bias + (<usize>c << 2)) + correction;
-    for (let k = 0; k < depth; k++) {
-      sum += (<i32>load<i8>(input + k) - r.inputZeroPoint) * <i32>load<i8>(weights + k);
-    }
+    for (let k = 0; k < depth; k++) sum += <i32>load<i8>(input + k) * <i32>load<i8>(weights + k);
     const channel = r.perChannel ? <usize>c : 0;
     const multiplier = load<i32>(image + r.multipliers + (channel << 2));
     const value = requantize(sum, multiplier, load<i8>(image + r.shifts + channel)) + r.outputZeroPoint;

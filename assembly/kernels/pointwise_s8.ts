@@ -1,6 +1,6 @@
 /**
  * 1x1 convolution, stride 1: input [pixels, C_in], weights [C_out, C_in], output [pixels, C_out], all int8.
- * Per output channel int32 bias and requantisation; see docs/arithmetic.md.
+ * Per output channel int32 bias (input zero point folded in) and requantisation; see docs/arithmetic.md.
  */
 import {
   columnStride,
@@ -51,12 +51,11 @@ export function pointwise_s8(
   let input = addressOf(r.input, image, arena);
   let output = addressOf(r.output, image, arena);
   if (ASC_FEATURE_SIMD) {
-    const zeroPoint = i16x8.splat(r.inputZeroPoint);
     const stride = (<usize>columnStride(depth)) << 1;
     for (let p = 0; p < pixels; p += PIXELS) {
       const count = min(PIXELS, pixels - p);
       for (let i = 0; i < count; i++) {
-        widen(scratch + <usize>i * stride, input, depth, zeroPoint);
+        widen(scratch + <usize>i * stride, input, depth);
         input += depth;
       }
       multiplyColumns(
@@ -78,14 +77,11 @@ export function pointwise_s8(
   const bias = image + r.bias;
   const multipliers = image + r.multipliers;
   const shifts = image + r.shifts;
-  const zeroPoint = <i32>r.inputZeroPoint;
   for (let p = 0; p < pixels; p++) {
     let weights = image + r.weights;
     for (let c = 0; c < channels; c++) {
       let sum = load<i32>(bias + ((<usize>c) << 2));
-      for (let k = 0; k < depth; k++) {
-        sum += (<i32>load<i8>(input + k) - zeroPoint) * <i32>load<i8>(weights + k);
-      }
+      for (let k = 0; k < depth; k++) sum += <i32>load<i8>(input + k) * <i32>load<i8>(weights + k);
       weights += depth;
       const y =
         requantize(sum, load<i32>(multipliers + ((<usize>c) << 2)), load<i8>(shifts + c)) + r.outputZeroPoint;

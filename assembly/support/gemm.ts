@@ -1,5 +1,5 @@
 /**
- * The matrix product behind convolution (SIMD): up to four pixels' columns (int16, zero point taken off)
+ * The matrix product behind convolution (SIMD): up to four pixels' columns (int16)
  * times packed weights. Weights of eight output channels lie together, widened to int16, in pairs of input
  * channels, so that one dot instruction does two input channels of four output channels:
  *
@@ -65,13 +65,11 @@ export function packWeights(
   }
 }
 
-/** Widens `count` int8 to int16 less the zero point; writes up to 7 elements more. */
+/** Widens `count` int8 to int16; reads and writes up to 7 elements more. */
 // @ts-ignore: decorator
 @inline
-export function widen(target: usize, source: usize, count: i32, zeroPoint: v128): void {
-  for (let i = 0; i < count; i += 8) {
-    v128.store(target + (<usize>i << 1), i16x8.sub(v128.load_ext<i8>(source + i), zeroPoint));
-  }
+export function widen(target: usize, source: usize, count: i32): void {
+  for (let i = 0; i < count; i += 8) v128.store(target + (<usize>i << 1), v128.load_ext<i8>(source + i));
 }
 
 // @ts-ignore: decorator

@@ -28,6 +28,7 @@ export class Header {
   recordsOffset: u32;
   recordCount: u16;
   operatorCount: u16;
+  scratchBytes: u32;
   operatorsOffset: u32;
   portsOffset: u32;
   inputCount: u16;
@@ -83,7 +84,6 @@ export class PointwiseS8Record {
   pixels: u32;
   inputChannels: u16;
   outputChannels: u16;
-  inputZeroPoint: i8;
   outputZeroPoint: i8;
   activationMin: i8;
   activationMax: i8;
@@ -138,7 +138,6 @@ export class FullyConnectedS8Record {
   batch: u32;
   inputChannels: u32;
   outputChannels: u32;
-  inputZeroPoint: i8;
   outputZeroPoint: i8;
   activationMin: i8;
   activationMax: i8;

@@ -35,6 +35,7 @@ typedef struct {
   uint32_t records_offset;
   uint16_t record_count;
   uint16_t operator_count;
+  uint32_t scratch_bytes;
   uint32_t operators_offset;
   uint32_t ports_offset;
   uint16_t input_count;
@@ -106,7 +107,6 @@ typedef struct {
   uint32_t pixels;
   uint16_t input_channels;
   uint16_t output_channels;
-  int8_t input_zero_point;
   int8_t output_zero_point;
   int8_t activation_min;
   int8_t activation_max;
@@ -157,7 +157,6 @@ typedef struct {
   uint32_t batch;
   uint32_t input_channels;
   uint32_t output_channels;
-  int8_t input_zero_point;
   int8_t output_zero_point;
   int8_t activation_min;
   int8_t activation_max;

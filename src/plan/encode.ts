@@ -94,6 +94,7 @@ export function encodeImage(plan: Plan): Uint8Array {
     recordBytes: RECORD_BYTES,
     imageBytes: bytes.length,
     arenaBytes: plan.arenaBytes,
+    scratchBytes: plan.scratchBytes,
     recordsOffset,
     recordCount: records.length,
     operatorCount: operators.length,

@@ -53,6 +53,8 @@ export interface ImagePort {
 export interface Image {
   readonly bytes: Uint8Array;
   readonly arenaBytes: number;
+  /** What the chip's kernels need behind the arena. */
+  readonly scratchBytes: number;
   readonly recordCount: number;
   readonly operators: readonly ImageOperator[];
   readonly inputs: readonly ImagePort[];
@@ -124,6 +126,7 @@ export function readImage(bytes: Uint8Array, name = "image"): Image {
   return {
     bytes,
     arenaBytes: header.arenaBytes,
+    scratchBytes: header.scratchBytes,
     recordCount: header.recordCount,
     operators,
     inputs: ports.slice(0, header.inputCount),

@@ -33,6 +33,8 @@ export const HEADER = {
   recordsOffset: "u32",
   recordCount: "u16",
   operatorCount: "u16",
+  /** What the chip's kernels need beside the arena, behind its end; see `scratch.ts`. */
+  scratchBytes: "u32",
   operatorsOffset: "u32",
   portsOffset: "u32",
   inputCount: "u16",
@@ -92,7 +94,10 @@ const WINDOW = {
   padLeft: "u16",
 } as const;
 
-/** Per output channel: int32 bias, int32 multiplier, int8 shift (positive = left). */
+/**
+ * Per output channel: int32 bias, int32 multiplier, int8 shift (positive = left). But for depthwise, the input
+ * zero point is folded into the bias (less zeroPoint * sum of weights), so that kernels multiply the raw int8.
+ */
 const CHANNELS = {
   weights: "constant",
   bias: "constant",
@@ -100,12 +105,7 @@ const CHANNELS = {
   shifts: "constant",
 } as const;
 
-const QUANTIZATION = {
-  inputZeroPoint: "i8",
-  outputZeroPoint: "i8",
-  activationMin: "i8",
-  activationMax: "i8",
-} as const;
+const OUTPUT_CLAMP = { outputZeroPoint: "i8", activationMin: "i8", activationMax: "i8" } as const;
 
 /** Up to four dimensions, outermost first, after adjacent ones that behave alike are merged. */
 const DIMENSIONS = { dim0: "u32", dim1: "u32", dim2: "u32", dim3: "u32" } as const;
@@ -121,13 +121,21 @@ const BROADCAST = {
 } as const;
 
 const ZERO_POINTS_2 = { inputZeroPoint: "i8", input2ZeroPoint: "i8" } as const;
-const OUTPUT_CLAMP = { outputZeroPoint: "i8", activationMin: "i8", activationMax: "i8" } as const;
 
 /** A kernel's record: its opcode and its fields. */
 export const KERNELS = {
   conv_s8: {
     opcode: 1,
-    fields: { input: "operand", output: "operand", ...CHANNELS, ...WINDOW, groups: "u16", ...QUANTIZATION },
+    fields: {
+      input: "operand",
+      output: "operand",
+      ...CHANNELS,
+      ...WINDOW,
+      groups: "u16",
+      /** What padding counts as. */
+      inputZeroPoint: "i8",
+      ...OUTPUT_CLAMP,
+    },
   },
   pointwise_s8: {
     opcode: 2,
@@ -138,7 +146,7 @@ export const KERNELS = {
       pixels: "u32",
       inputChannels: "u16",
       outputChannels: "u16",
-      ...QUANTIZATION,
+      ...OUTPUT_CLAMP,
     },
   },
   depthwise_s8: {
@@ -149,7 +157,8 @@ export const KERNELS = {
       ...CHANNELS,
       ...WINDOW,
       depthMultiplier: "u16",
-      ...QUANTIZATION,
+      inputZeroPoint: "i8",
+      ...OUTPUT_CLAMP,
     },
   },
   fully_connected_s8: {
@@ -161,7 +170,7 @@ export const KERNELS = {
       batch: "u32",
       inputChannels: "u32",
       outputChannels: "u32",
-      ...QUANTIZATION,
+      ...OUTPUT_CLAMP,
       weightsZeroPoint: "i8",
       /** 1: a multiplier and shift for each output channel; 0: one for all. */
       perChannel: "u8",

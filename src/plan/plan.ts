@@ -5,6 +5,7 @@ import { planArena } from "./arena.ts";
 import type { KernelCall } from "./kernel-call.ts";
 import type { KernelName } from "./layout.ts";
 import { isAlias, lowerOperator } from "./lower/index.ts";
+import { scratchBytes } from "./scratch.ts";
 
 /** Where a tensor lies: at an offset of the arena, or in the image because it is constant. */
 export type Place =
@@ -38,6 +39,8 @@ export interface Plan {
   /** By tensor index: the tensor whose scale the bytes have. Another one for a float32 tensor at the edge. */
   readonly stored: readonly number[];
   readonly arenaBytes: number;
+  /** What the chip's kernels need behind the arena. */
+  readonly scratchBytes: number;
   /** The least that any plan needs with this order and these buffers. */
   readonly arenaBound: number;
   /** The operator during which most bytes are alive. */
@@ -94,6 +97,7 @@ export function planGraph(graph: Graph): Plan {
     stored: storedTensors(graph),
     places: places.map((place, t) => place ?? (graph.tensors[t]!.data ? image(t) : null)),
     arenaBytes: arena.bytes,
+    scratchBytes: Math.max(0, ...calls.flat().map(scratchBytes)),
     arenaBound: arena.bound,
     peakOperator: arena.peakStep,
     buffers: roots.map((tensors, i) => ({ tensors, offset: arena.offsets[i]!, ...lifetimes[i]! })),

@@ -43,7 +43,7 @@ export async function serve(mounts: Readonly<Record<string, string>>): Promise<S
 
 /** Debian's Chromium, or what CHROMIUM_PATH names; null, with a warning, where there is none. */
 export async function launchBrowser(): Promise<Browser | null> {
-  const paths = [process.env["CHROMIUM_PATH"], "/usr/bin/chromium", "/usr/bin/chromium-browser"];
+  const paths = [process.env.CHROMIUM_PATH, "/usr/bin/chromium", "/usr/bin/chromium-browser"];
   const executablePath = paths.find((path) => path && existsSync(path));
   if (!executablePath) {
     console.warn("SKIPPED: the package in a browser (no Chromium; set CHROMIUM_PATH)");

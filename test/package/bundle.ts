@@ -9,7 +9,14 @@ export async function buildProgram(name: string, specifier: string, outfile: str
       onResolve({ filter: /\/src\/index\.ts$/ }, () => ({ path: specifier, external: true })),
   };
   const entryPoints = [fileURLToPath(new URL(name, import.meta.url))];
-  await build({ entryPoints, outfile, bundle: true, format: "esm", plugins: [packageOutside] });
+  await build({
+    entryPoints,
+    outfile,
+    bundle: true,
+    format: "esm",
+    external: ["node:*"],
+    plugins: [packageOutside],
+  });
 }
 
 /** Bundles for a page as a user would, nothing left out; refuses top-level await and what only Node has. */

@@ -35,10 +35,10 @@ export async function runJob(host: Host): Promise<Verdict> {
         inputs.map((data) => data.subarray((run * data.length) / runs, ((run + 1) * data.length) / runs));
 
       const url = new URL(modelFile, host.folder);
+      const bytes = await read(modelFile);
+      const sources = [url, await host.open(url), bytes, new Uint8Array(bytes)];
       const models = await Promise.all(
-        [url, await host.open(url), await read(modelFile), new Uint8Array(await read(modelFile))].map(
-          (source) => host.thumbnet.loadModel(source, { engine: host.engine }),
-        ),
+        sources.map((source) => host.thumbnet.loadModel(source, { engine: host.engine })),
       );
       const model = models[0]!;
       if (model.engine !== host.engine) fail(`runs on ${model.engine}, expected ${host.engine}`);
@@ -68,7 +68,7 @@ export async function runJob(host: Host): Promise<Verdict> {
       fail(String(error));
     }
   }
-  return { host: host.name, ...tally };
+  return { host: host.name, ...tally, failures: tally.failures.slice(0, 20) };
 }
 
 /** What a model that cannot be loaded must give here as anywhere: an error of thumbnet's that names it. */

@@ -2,6 +2,7 @@ import type { Graph, OperatorKind, Tensor } from "../../src/graph/graph.ts";
 import { encodeImage } from "../../src/plan/encode.ts";
 import type { KernelCall } from "../../src/plan/kernel-call.ts";
 import { ALIGNMENT, alignUp } from "../../src/plan/layout.ts";
+import { scratchBytes } from "../../src/plan/scratch.ts";
 
 /** Where scales do not matter: the call holds the integers that they lead to. */
 function activation(name: string, elements: number): Tensor {
@@ -38,6 +39,7 @@ export function kernelImage(call: KernelCall, inputSizes: readonly number[], out
     places,
     stored: sizes.map((_, i) => i),
     arenaBytes: end,
+    scratchBytes: scratchBytes(call),
     arenaBound: end,
     peakOperator: 0,
     buffers: [],

@@ -71,10 +71,12 @@ describe("what can run", () => {
     expect(problems(vary("CONV_2D", { 2: { quantization: null } }))).toEqual([]);
   });
 
-  it("scales that differ by less than a millionth", () => {
+  it("scales that differ by less than a millionth, and no more", () => {
     const close = { quantization: quantization(Math.fround(0.05) * (1 + 5e-7), 3) };
     expect(close.quantization.scales).not.toEqual(quantization(0.05).scales);
     expect(problems(vary("RESHAPE", { 1: close }))).toEqual([]);
+    const apart = { quantization: quantization(Math.fround(0.05) * (1 + 3e-6), 3) };
+    expect(problems(vary("RESHAPE", { 1: apart }))[1]).toContain("supported: the same");
   });
 });
 
@@ -179,6 +181,7 @@ describe("element types and quantisation", () => {
     ["other squeezed scales", vary("SQUEEZE", { 1: other }), "supported: the same"],
     ["other expanded scales", vary("EXPAND_DIMS", { 2: other }), "supported: the same"],
     ["other padded scales", vary("PAD", { 2: other }), "supported: the same"],
+    ["other scales of RELU6", vary("RELU6", { 1: other }), "supported: the same"],
     [
       "a softmax scale",
       vary("SOFTMAX", { 1: { quantization: quantization(1 / 255, -128) } }),
@@ -261,7 +264,13 @@ describe("element types and quantisation", () => {
     );
   });
 
+  it("tells a problem once, where the tensor is read", () => {
+    expect(problems(vary("RELU", { 0: { quantization: null } }))).toHaveLength(2);
+  });
+
   it("refuses a graph that is not sound", () => {
+    const wide = { quantization: { scales: [0.1], zeroPoints: [0], axis: 0 } };
+    expect(problems(vary("RELU", { 0: wide }))[1]).toContain("has the scale 0.1; supported: float32 values");
     expect(problems({ ...NETWORK, inputs: [] })[0]).toBe("network: not a sound graph:");
     const float32 = vary("RELU", { 0: { dtype: "float32" } });
     expect(problems(float32)[1]).toBe(
@@ -372,6 +381,11 @@ describe("shapes", () => {
       "a reshaped size",
       vary("RESHAPE", { 1: shape(2, 21) }),
       "output [2,21] does not fit the input [1,5,4,2]",
+    ],
+    [
+      "a squeezed dimension of 2",
+      single({ kind: "SQUEEZE", options: {} }, [tensor("x", [2, 5]), tensor("y", [5])]),
+      "output [5] does not fit the input [2,5]",
     ],
     [
       "a squeezed shape",

@@ -93,15 +93,18 @@ describe("round trip", () => {
   it("aligns vectors: bytes to 16, 64-bit integers to 8", () => {
     for (let pad = 0; pad < 20; pad++) {
       const marked = createTable(EVERYTHING, {
-        text: "p".repeat(pad),
         i64: 0x1122334455667788n,
+        leaf: { name: "p".repeat(pad), big: 0x7122334455667788n },
         bytes: Uint8Array.of(0xab, 0xcd, 0xef, 0xab),
         longs: [0x0102030405060708n],
+        leaves: [{ name: null, big: 0x7022334455667788n }],
       });
       const buffer = Buffer.from(write(marked));
       expect(buffer.indexOf("abcdefab", "hex") % 16).toBe(0);
       expect(buffer.indexOf("0807060504030201", "hex") % 8).toBe(0);
       expect(buffer.indexOf("8877665544332211", "hex") % 8).toBe(0);
+      expect(buffer.indexOf("8877665544332271", "hex") % 8).toBe(0);
+      expect(buffer.indexOf("8877665544332270", "hex") % 8).toBe(0);
     }
   });
 

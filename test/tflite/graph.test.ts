@@ -35,6 +35,8 @@ describe("graph to file and back", () => {
       [0, 1, -1],
     );
     expect(throughFile(grouped)).toEqual(grouped);
+    expect(operators(tfliteFromGraph(grouped))[0]!.inputs).toEqual([0, 1]);
+    expect(operators(tfliteFromGraph(NETWORK))[4]!.inputs).toEqual([7, 8, -1]);
     expect(tfliteFromGraph(grouped).operatorCodes).toMatchObject([{ builtinCode: 3, version: 6 }]);
     const dense = single({ kind: "FULLY_CONNECTED", options: { activation: "NONE", keepNumDims: true } }, [
       tensor("x", [2, 3, 4]),
@@ -92,6 +94,13 @@ describe("import", () => {
       tensors[4]!.shape = [0, 3, 3, 4];
     });
     expect(graphFromTflite(dynamic, "network")).toEqual(NETWORK);
+  });
+
+  it("runs one scale along dimension 0, whatever the file says", () => {
+    const model = changed((_, tensors) =>
+      Object.assign(tensors[8]!.quantization!, { quantizedDimension: 3 }),
+    );
+    expect(graphFromTflite(model, "network")).toEqual(NETWORK);
   });
 
   it("gives absent options their initial values, an absent bias -1, and floats no scales", () => {

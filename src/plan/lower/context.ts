@@ -50,6 +50,26 @@ export function biasData(graph: Graph, index: number | undefined, channels: numb
   return Int32Array.from(integerData(tensorOf(graph, index)));
 }
 
+/**
+ * The bias less zeroPoint * (sum of the channel's weights), so that kernels need not take the zero point off
+ * each input element; modulo 2^32, as the accumulator is. Padding must then count as the zero point.
+ *
+ * @param weights [channels, depth], of zero point `weightsZeroPoint`
+ */
+export function foldZeroPoint(
+  bias: Int32Array,
+  weights: Int8Array,
+  zeroPoint: number,
+  weightsZeroPoint = 0,
+): Int32Array {
+  const depth = weights.length / bias.length;
+  return bias.map((b, c) => {
+    let sum = 0;
+    for (let k = 0; k < depth; k++) sum += weights[c * depth + k]! - weightsZeroPoint;
+    return b - Math.imul(zeroPoint, sum);
+  });
+}
+
 export interface ClampRange {
   readonly activationMin: number;
   readonly activationMax: number;

@@ -6,6 +6,7 @@ import {
   activationRange,
   affineOf,
   biasData,
+  foldZeroPoint,
   int8Data,
   multiplierTables,
   quantizationOf,
@@ -74,7 +75,11 @@ export function lowerConv(graph: Graph, op: OperatorOf<"CONV_2D">): KernelCall[]
   ];
   const refs = { input: { tensor: op.inputs[0]! }, output: { tensor: op.outputs[0]! } };
   const window = windowFields(input, output, [kernelHeight, kernelWidth], op.options);
-  const channels = channelFields(graph, op, outputChannels);
+  const unfolded = channelFields(graph, op, outputChannels);
+  const { inputZeroPoint, ...channels } = {
+    ...unfolded,
+    bias: foldZeroPoint(unfolded.bias, unfolded.weights, unfolded.inputZeroPoint),
+  };
   const groups = window.inputChannels / depth;
   const isPointwise =
     kernelHeight * kernelWidth * window.strideHeight * window.strideWidth === 1 && groups === 1;
@@ -85,7 +90,7 @@ export function lowerConv(graph: Graph, op: OperatorOf<"CONV_2D">): KernelCall[]
       { kernel: "pointwise_s8", values: { ...refs, ...channels, pixels, inputChannels, outputChannels } },
     ];
   }
-  return [{ kernel: "conv_s8", values: { ...refs, ...channels, ...window, groups } }];
+  return [{ kernel: "conv_s8", values: { ...refs, ...channels, ...window, groups, inputZeroPoint } }];
 }
 
 export function lowerDepthwise(graph: Graph, op: OperatorOf<"DEPTHWISE_CONV_2D">): KernelCall[] {
@@ -144,6 +149,7 @@ export function lowerFullyConnected(graph: Graph, op: OperatorOf<"FULLY_CONNECTE
   const factors = perChannel
     ? scales.map((w) => quantizeMultiplier((scale * w) / output.scale))
     : [quantizeMultiplier(Math.fround(scale * scales[0]!) / output.scale)];
+  const bias = biasData(graph, op.inputs[2], outputChannels);
   const elements = input.shape.reduce((product, dimension) => product * dimension, 1);
   return [
     {
@@ -152,12 +158,11 @@ export function lowerFullyConnected(graph: Graph, op: OperatorOf<"FULLY_CONNECTE
         input: { tensor: op.inputs[0]! },
         output: { tensor: op.outputs[0]! },
         weights: int8Data(weights),
-        bias: biasData(graph, op.inputs[2], outputChannels),
+        bias: foldZeroPoint(bias, int8Data(weights), zeroPoint, zeroPoints[0]),
         ...multiplierTables(factors),
         batch: elements / inputChannels,
         inputChannels,
         outputChannels,
-        inputZeroPoint: zeroPoint,
         outputZeroPoint: output.zeroPoint,
         ...activationRange(op.options.activation, output),
         weightsZeroPoint: zeroPoints[0]!,
