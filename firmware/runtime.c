@@ -37,7 +37,7 @@ thumbnet_status thumbnet_init(thumbnet_model *model, const void *image, void *ar
   if (header->version != IMAGE_VERSION || header->record_bytes != RECORD_BYTES) return THUMBNET_OTHER_VERSION;
   const uint8_t *checked = model->image + IMAGE_CHECKED_FROM;
   if (thumbnet_crc32(0, checked, header->image_bytes - IMAGE_CHECKED_FROM) != header->crc32) return THUMBNET_DAMAGED;
-  if (arena_bytes < header->arena_bytes || ((uintptr_t)arena & 3u) != 0) return THUMBNET_SMALL_ARENA;
+  if (arena_bytes < header->arena_bytes + header->scratch_bytes || ((uintptr_t)arena & 3u) != 0) return THUMBNET_SMALL_ARENA;
   for (uint32_t i = 0; i < header->record_count; i++) {
     const uint8_t opcode = *record_at(model, i);
     if (opcode >= KERNEL_COUNT || thumbnet_kernels[opcode] == 0) return THUMBNET_NO_KERNEL;
@@ -65,11 +65,12 @@ uint32_t thumbnet_output_bytes(const thumbnet_model *model, uint32_t index) {
 void thumbnet_run(const thumbnet_model *model, thumbnet_observer observer, void *context) {
   const image_header *header = header_of(model);
   const image_operator *operators = (const image_operator *)(const void *)(model->image + header->operators_offset);
+  uint8_t *scratch = model->arena + header->arena_bytes;
   uint32_t done = 0;
   for (uint32_t i = 0; i < header->operator_count; i++) {
     for (; done < operators[i].record_end; done++) {
       const uint8_t *record = record_at(model, done);
-      thumbnet_kernels[*record](record, model->image, model->arena);
+      thumbnet_kernels[*record](record, model->image, model->arena, scratch);
     }
     if (observer != 0) {
       const image_tensor *output = (const image_tensor *)(const void *)(model->image + operators[i].tensor);

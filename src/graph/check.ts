@@ -112,8 +112,9 @@ function checkTypes(graph: Graph, { kind, inputs, outputs }: Operator, uses: Use
       checkWeights(kind, tensor, uses.zeroPoints[index], report);
     } else if (role === "bias") {
       const found = `${tensor.data ? "" : "not "}constant ${tensor.dtype}`;
-      if (found !== "constant int32")
+      if (found !== "constant int32") {
         report(`bias ${quoted(tensor.name)} is ${found}; supported: constant int32`);
+      }
     } else if (tensor.data === null) {
       report(`${role} ${quoted(tensor.name)} is computed; supported: constant`);
     }
@@ -124,8 +125,9 @@ function checkTypes(graph: Graph, { kind, inputs, outputs }: Operator, uses: Use
   const edges: DType[] = kind === "QUANTIZE" ? ["uint8"] : kind === "DEQUANTIZE" ? ["float32"] : [];
   checkActivation("output", output, edges, isEdge, report);
   const types = [graph.tensors[inputs[0]!]!.dtype, output.dtype];
-  if (kind === "QUANTIZE" && !types.includes("int8"))
+  if (kind === "QUANTIZE" && !types.includes("int8")) {
     report(`goes from ${types.join(" to ")}; supported: int8 on a side`);
+  }
   if (kind === "DEQUANTIZE" && output.dtype === "int8") report("gives int8; supported: float32");
 }
 
@@ -185,8 +187,9 @@ export function checkInt8(graph: Graph): void {
 
   const written = new Set(graph.operators.flatMap(({ outputs }) => outputs));
   for (const index of uses.outputs) {
-    if (!written.has(index))
+    if (!written.has(index)) {
       problems.add(tensorLabel(graph, index), "is a graph output that no operator writes");
+    }
   }
   for (const index of uses.inputs) {
     if (uses.read.has(index)) continue; // checked where it is read

@@ -56,8 +56,9 @@ function importQuantization(tensor: TfliteTensor, dtype: DType, report: Report):
   const parameters = tensor.quantization;
   if (parameters === null) return null;
   reportUndescribed(" in its quantization", parameters, report);
-  if (parameters.details !== null)
+  if (parameters.details !== null) {
     report("has custom or blockwise quantization; supported: scales and zero points");
+  }
   const scales = parameters.scale ?? [];
   // Where floats have scales, they are a remnant of training.
   if (scales.length === 0 || dtype.startsWith("float") || dtype === "bool") return null;
@@ -83,8 +84,9 @@ function importTensor(model: TfliteModel, tensor: TfliteTensor, report: Report):
 
   const buffers = model.buffers ?? [];
   const buffer = buffers[tensor.buffer] ?? null;
-  if (buffer === null && tensor.buffer !== 0)
+  if (buffer === null && tensor.buffer !== 0) {
     report(`names buffer ${tensor.buffer}; there are ${buffers.length}`);
+  }
   reportUndescribed(" in its buffer", buffer, report);
   const data = buffer?.data?.length ? buffer.data : null;
   return {
@@ -112,8 +114,9 @@ function importOptions(
   const union = operator.builtinOptions;
   const options: Record<string, unknown> = {};
   if (wanted === 0) return options;
-  if (union !== null && union.type !== wanted)
+  if (union !== null && union.type !== wanted) {
     report(`has options of type ${union.type}; supported: ${wanted}`);
+  }
   // As in TensorFlow Lite, absent options have their initial values (a stride of 0, say, is found later).
   const table = union?.table ?? createTable<Table>(OPTIONS[wanted], {});
   reportUndescribed(" in its options", table, report);

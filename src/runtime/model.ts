@@ -23,6 +23,15 @@ export interface TraceEntry {
   readonly crc32: number;
   /** The output's bytes. */
   readonly bytes: Uint8Array;
+  /** The output as the chip has it: the same, but for a DEQUANTIZE the int8 bytes that stand for the floats. */
+  readonly stored: Uint8Array;
+  /** With the option `arena`: the whole arena after the operator. */
+  readonly arena?: Uint8Array;
+}
+
+export interface TraceOptions {
+  /** Start from an arena of zeros and report all of it after every operator, for comparison with the chip. */
+  readonly arena?: boolean;
 }
 
 /** How long one operator takes. */
@@ -128,15 +137,19 @@ export class Model {
    *
    * @param input as for `run`, without a batch
    */
-  trace(input: InputData | readonly InputData[]): TraceEntry[] {
+  trace(input: InputData | readonly InputData[], { arena = false }: TraceOptions = {}): TraceEntry[] {
     const kernels = this.#alive();
+    const whole = this.#memory.subarray(this.#arena, this.#arena + this.arenaBytes);
+    if (arena) whole.fill(0);
     this.#writeSingle(input);
     let done = 0;
     return this.#operators.map(({ kind, recordEnd, output }, index) => {
       kernels.run(this.#image, this.#arena, this.#workspace, done, recordEnd);
       done = recordEnd;
-      const bytes = this.#declaredContent(output);
-      return { index, name: kind, shape: output.shape, crc32: crc32(bytes), bytes };
+      const stored = this.#content(output).slice();
+      const bytes = declared(stored, output);
+      const entry = { index, name: kind, shape: output.shape, crc32: crc32(bytes), bytes, stored };
+      return arena ? { ...entry, arena: whole.slice() } : entry;
     });
   }
 
@@ -220,13 +233,13 @@ export class Model {
     const start = (space === "image" ? this.#image : this.#arena) + offset;
     return this.#memory.subarray(start, start + bytes);
   }
+}
 
-  /** A copy of a tensor's bytes as the model file declares them: a float32 one is dequantised. */
-  #declaredContent(tensor: ImageTensor): Uint8Array {
-    const content = this.#content(tensor).slice();
-    if (tensor.dtype !== "float32") return content;
-    return new Uint8Array(dequantize(new Int8Array(content.buffer), tensorInfo("", tensor)).buffer);
-  }
+/** A tensor's bytes as the model file declares them: a float32 one is dequantised. */
+function declared(stored: Uint8Array, tensor: ImageTensor): Uint8Array {
+  if (tensor.dtype !== "float32") return stored;
+  const int8 = new Int8Array(stored.buffer, stored.byteOffset, stored.byteLength);
+  return new Uint8Array(dequantize(int8, tensorInfo("", tensor)).buffer);
 }
 
 function aligned(address: number): number {

@@ -228,7 +228,7 @@ export function decode<T extends Table>(
   }
 
   claim("the header", 0, 8);
-  if (text.decode(data.subarray(4, 8)) !== identifier) fail("the identifier", 4, `is not ${identifier}`);
+  if (text.decode(data.slice(4, 8)) !== identifier) fail("the identifier", 4, `is not ${identifier}`);
   return readTable("the root table", target("the root table", 0), root, 0);
 }
 

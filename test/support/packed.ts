@@ -6,6 +6,8 @@ import { join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
+const run = promisify(execFile);
+
 export const REPOSITORY = resolve(fileURLToPath(import.meta.url), "../../..");
 
 /** The package as a user gets it: packed, and installed into an empty project. */
@@ -18,6 +20,8 @@ export interface PackedPackage {
   readonly root: string;
   /** Paths in the package, with forward slashes, sorted. */
   readonly files: readonly string[];
+  /** Else the registry could not be reached, and the command line cannot start. */
+  readonly hasDependencies: boolean;
   remove(): Promise<void>;
 }
 
@@ -25,39 +29,46 @@ export interface PackedPackage {
 export async function npm(folder: string, ...args: string[]): Promise<void> {
   const quiet = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
   const shell = process.platform === "win32";
-  await promisify(execFile)("npm", [...args, ...quiet], { cwd: folder, shell, maxBuffer: 2 ** 26 });
+  await run("npm", [...args, ...quiet], { cwd: folder, shell, maxBuffer: 2 ** 26 });
 }
 
-/** Packs what stands in `dist` now and installs it. Dependencies come from the registry, or else from here. */
+/** Packs what stands in `dist` now and installs it. */
 export async function installPackedPackage(): Promise<PackedPackage> {
   if (!existsSync(join(REPOSITORY, "dist/index.js"))) {
     throw new Error('there is no dist to pack: run "npm run build" first');
   }
   const folder = await mkdtemp(join(tmpdir(), "thumbnet-packed-"));
   const project = join(folder, "project");
-  await mkdir(project);
+  const root = join(project, "node_modules/thumbnet");
+  await mkdir(root, { recursive: true });
   await writeFile(
     join(project, "package.json"),
     '{ "name": "consumer", "private": true, "type": "module" }\n',
   );
   await npm(REPOSITORY, "pack", "--pack-destination", folder);
-  const tarball = join(folder, (await readdir(folder)).find((name) => name.endsWith(".tgz"))!);
-  const install = ["install", "--omit=optional", "--fetch-retries=0", tarball];
-  try {
-    await npm(project, ...install, "--prefer-offline");
-  } catch (error) {
-    console.warn(`no install from the registry, dependencies are taken from this checkout: ${error}`);
-    const { dependencies } = await import("../../package.json", { with: { type: "json" } }).then(
-      (m) => m.default,
-    );
-    const local = Object.keys(dependencies).map((name) => join(REPOSITORY, "node_modules", name));
-    await npm(project, ...install, "--offline", ...local);
-  }
-  const root = join(project, "node_modules/thumbnet");
+  const tarball = (await readdir(folder)).find((name) => name.endsWith(".tgz"))!;
+  const hasDependencies = await npm(
+    project,
+    ...["install", "--omit=optional", "--prefer-offline", "--fetch-retries=0", join(folder, tarball)],
+  ).then(
+    () => true,
+    async (error: unknown) => {
+      console.warn(`thumbnet is unpacked without what the command line depends on: ${error}`);
+      await run("tar", ["-xzf", join("..", tarball), "-C", root, "--strip-components=1"], { cwd: project });
+      return false;
+    },
+  );
   const entries = await readdir(root, { recursive: true, withFileTypes: true });
   const files = entries
     .filter((entry) => entry.isFile())
     .map((entry) => relative(root, join(entry.parentPath, entry.name)).replaceAll(sep, "/"))
     .sort();
-  return { folder, project, root, files, remove: () => rm(folder, { recursive: true, force: true }) };
+  return {
+    folder,
+    project,
+    root,
+    files,
+    hasDependencies,
+    remove: () => rm(folder, { recursive: true, force: true }),
+  };
 }

@@ -297,7 +297,7 @@ describe("import", () => {
     [
       "a constant as input",
       (m) => (m.subgraphs![0]!.inputs = [0, 2]),
-      'tensor 2 "w": is both input and constant',
+      'tensor 2 "w": is both a graph input and constant',
     ],
     ["an input twice", (m) => (m.subgraphs![0]!.inputs = [0, 0]), 'tensor 0 "input": is a graph input twice'],
     [

@@ -1,3 +1,5 @@
+import { ThumbnetError } from "../../src/errors.ts";
+import { checkInt8 } from "../../src/graph/check.ts";
 import type { Graph, Operator, OperatorKind, Quantization, Tensor } from "../../src/graph/graph.ts";
 import { bytesPerElement, elementCount } from "../../src/graph/shape.ts";
 
@@ -34,8 +36,11 @@ export function integers(name: string, shape: number[], values: number[]): Tenso
   return tensor(name, shape, { dtype: "int32", data: new Uint8Array(Int32Array.from(values).buffer) });
 }
 
-export const bias = (channels: number): Tensor =>
-  constant("bias", [channels], { dtype: "int32", quantization: quantization(0.0005) });
+/** Biases in the product of the input's scale, 0.05, and the weights' scales, as converters make them. */
+export function bias(...weightScales: number[]): Tensor {
+  const scales = weightScales.map((scale) => Math.fround(0.05) * Math.fround(scale));
+  return constant("bias", [scales.length], { dtype: "int32", quantization: perChannel(0, ...scales) });
+}
 
 /** One operator: its input tensors first, its output last; inputs without data are the graph's. */
 export function single(
@@ -65,7 +70,7 @@ export const SAMPLES: { readonly [K in OperatorKind]: Graph } = {
   CONV_2D: single({ kind: "CONV_2D", options: { ...window, ...dilation } }, [
     x,
     constant("w", [3, 3, 2, 2], { quantization: perChannel(0, 0.1, 0.2, 0.3) }),
-    bias(3),
+    bias(0.1, 0.2, 0.3),
     y([1, 3, 4, 3]),
   ]),
   DEPTHWISE_CONV_2D: single(
@@ -73,14 +78,14 @@ export const SAMPLES: { readonly [K in OperatorKind]: Graph } = {
     [
       x,
       constant("w", [1, 3, 2, 4], { quantization: perChannel(3, 0.1, 0.2, 0.3, 0.4) }),
-      bias(4),
+      bias(0.1, 0.2, 0.3, 0.4),
       y([1, 2, 2, 4]),
     ],
   ),
   FULLY_CONNECTED: single({ kind: "FULLY_CONNECTED", options: { activation: "RELU", keepNumDims: false } }, [
     x,
     constant("w", [3, 40], { quantization: quantization(0.02, 5) }),
-    bias(3),
+    integers("bias", [3], [5, -6, 7]),
     y([1, 3]),
   ]),
   AVERAGE_POOL_2D: single(
@@ -142,7 +147,7 @@ export const NETWORK: Graph = {
     tensor("input", [1, 6, 6, 1], { dtype: "float32" }),
     tensor("quantized", [1, 6, 6, 1]),
     constant("w", [4, 3, 3, 1], { quantization: perChannel(0, 0.1, 0.2, 0.3, 0.4) }),
-    bias(4),
+    bias(0.1, 0.2, 0.3, 0.4),
     tensor("features", [1, 3, 3, 4]),
     tensor("pooled", [1, 1, 1, 4]),
     integers("shape", [2], [1, 4]),
@@ -179,3 +184,30 @@ export const NETWORK: Graph = {
   inputs: [0],
   outputs: [11],
 };
+
+/** A sample graph with one tensor (by position) or the operator's options changed. */
+export function vary(
+  kind: OperatorKind,
+  changes: { [position: number]: Partial<Tensor> },
+  options: object = {},
+): Graph {
+  const graph = SAMPLES[kind];
+  const tensors = graph.tensors.map((old, i) => ({ ...old, ...changes[i] }));
+  const [operator] = graph.operators;
+  return {
+    ...graph,
+    tensors,
+    operators: [{ ...operator, options: { ...operator!.options, ...options } } as Graph["operators"][0]],
+  };
+}
+
+/** Checks the graph, and returns the lines of the error. */
+export function problems(graph: Graph): string[] {
+  try {
+    checkInt8(graph);
+  } catch (error) {
+    if (error instanceof ThumbnetError) return error.message.split("\n  ");
+    throw error;
+  }
+  return [];
+}

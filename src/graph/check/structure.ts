@@ -42,8 +42,9 @@ function quantizationProblem(tensor: Tensor, { scales, zeroPoints, axis }: Quant
     const wanted = channels === undefined ? "" : ` or the ${channels} of dimension ${axis}`;
     return `has ${scales.length} scales along dimension ${axis} of ${formatShape(tensor.shape)}; supported: one${wanted}`;
   }
-  if (zeroPoints.length !== scales.length)
+  if (zeroPoints.length !== scales.length) {
     return `has ${scales.length} scales but ${zeroPoints.length} zero points`;
+  }
   const scale = scales.find(
     (value) => !(value > 0 && Number.isFinite(value) && Math.fround(value) === value),
   );
@@ -92,11 +93,14 @@ export function checkGraph(graph: Graph): void {
   const filled = tensors.map((tensor) => tensor.data !== null);
 
   for (const index of graph.inputs) {
-    if (!known(index)) problems.add("graph inputs", outOfRange(index));
-    else if (tensors[index]!.data !== null)
-      problems.add(tensorLabel(graph, index), "is both input and constant");
-    else if (filled[index]) problems.add(tensorLabel(graph, index), "is a graph input twice");
-    else filled[index] = true;
+    if (!known(index)) {
+      problems.add("graph inputs", outOfRange(index));
+    } else if (filled[index]) {
+      const what = tensors[index]!.data === null ? "a graph input twice" : "both a graph input and constant";
+      problems.add(tensorLabel(graph, index), `is ${what}`);
+    } else {
+      filled[index] = true;
+    }
   }
 
   for (const [i, { kind, inputs, outputs }] of operators.entries()) {
