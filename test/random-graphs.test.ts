@@ -1,9 +1,10 @@
 // Random small networks: every implementation gives the bytes of the plain reference after every operator.
 import { describe, expect, it } from "vitest";
 import type { Graph } from "../src/graph/graph.ts";
+import type { Step } from "../src/mcu/implementations.ts";
 import { compileGraph } from "../src/plan/compile.ts";
 import { referenceRun } from "./reference/run.ts";
-import { IMPLEMENTATIONS, type Step } from "./support/implementations.ts";
+import { IMPLEMENTATIONS } from "./support/implementations.ts";
 import {
   OPERATOR_KINDS,
   type RandomGraph,

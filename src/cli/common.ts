@@ -11,10 +11,16 @@ import type { Model } from "../runtime/model.ts";
 import type { OutputData } from "../runtime/tensors.ts";
 
 export const engineOption = () =>
-  new Option("--engine <engine>", "kernels to run; default: simd where the machine has it").choices(["simd", "scalar"]);
+  new Option("--engine <engine>", "kernels to run; default: simd where the machine has it").choices([
+    "simd",
+    "scalar",
+  ]);
 
 export const inputTypeOption = () =>
-  new Option("--input-type <type>", "elements of raw files (uint8: minus 128; float32: little-endian, quantised)")
+  new Option(
+    "--input-type <type>",
+    "elements of raw files (uint8: minus 128; float32: little-endian, quantised)",
+  )
     .choices([...RAW_TYPES, "auto"])
     .default("auto");
 
@@ -60,7 +66,7 @@ export function printJson(value: unknown): void {
 }
 
 /** How the inputs were read, for JSON; a choice that was made for the user is also told on standard error. */
-export function inputReading(model: Model, inputs: ModelInputs, { inputType }: InputOptions) {
+export function inputReading(model: Pick<Model, "inputs">, inputs: ModelInputs, { inputType }: InputOptions) {
   return model.inputs.map((info, i) => {
     const type = inputs.rawTypes[i] ?? null;
     if (type !== null && inputType === "auto") {

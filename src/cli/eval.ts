@@ -33,10 +33,14 @@ function checkLabels(path: string, entries: readonly LabelledFile[]): number {
   const { classes } = entries[0]!;
   for (const entry of entries) {
     if (entry.classes !== classes) {
-      throw new ThumbnetError(`${path}: ${entry.file} has ${entry.classes} classes, ${entries[0]!.file} ${classes}`);
+      throw new ThumbnetError(
+        `${path}: ${entry.file} has ${entry.classes} classes, ${entries[0]!.file} ${classes}`,
+      );
     }
     if (entry.label >= classes) {
-      throw new ThumbnetError(`${path}: ${entry.file} has the label ${entry.label}; with ${classes} classes: 0 to ${classes - 1}`);
+      throw new ThumbnetError(
+        `${path}: ${entry.file} has the label ${entry.label}; with ${classes} classes: 0 to ${classes - 1}`,
+      );
     }
   }
   return classes;
@@ -52,15 +56,17 @@ function classOutputs(path: string, model: Model, classes: number): number[] {
 
 function formatConfusion(confusion: Confusion, labels: readonly string[] | null): string {
   const right = { align: "right" } as const;
-  const classes = confusion.byClass().map((row) => [
-    `${row.index}`,
-    ...(labels ? [labels[row.index]!] : []),
-    formatCount(row.count),
-    formatCount(row.correct),
-    formatPercent(row.recall),
-    formatCount(row.predicted),
-    formatPercent(row.precision),
-  ]);
+  const classes = confusion
+    .byClass()
+    .map((row) => [
+      `${row.index}`,
+      ...(labels ? [labels[row.index]!] : []),
+      formatCount(row.count),
+      formatCount(row.correct),
+      formatPercent(row.recall),
+      formatCount(row.predicted),
+      formatPercent(row.precision),
+    ]);
   const columns = [
     { title: "class", ...right },
     ...(labels ? [{ title: "label" }] : []),
@@ -74,11 +80,16 @@ function formatConfusion(confusion: Confusion, labels: readonly string[] | null)
   if (confusion.classes > MATRIX_CLASSES) {
     parts.push(`confusion matrix: ${confusion.classes} classes are too many to print, see --json`);
   } else {
-    const titles = [{ title: "true \\ predicted", ...right }, ...classes.map((_, i) => ({ title: `${i}`, ...right }))];
-    const rows = confusion.rows().map((row, i) => [
-      labels ? `${labels[i]} ${i}` : `${i}`,
-      ...row.map((count) => (count === 0 ? "." : formatCount(count))),
-    ]);
+    const titles = [
+      { title: "true \\ predicted", ...right },
+      ...classes.map((_, i) => ({ title: `${i}`, ...right })),
+    ];
+    const rows = confusion
+      .rows()
+      .map((row, i) => [
+        labels ? `${labels[i]} ${i}` : `${i}`,
+        ...row.map((count) => (count === 0 ? "." : formatCount(count))),
+      ]);
     parts.push(formatTable(titles, rows));
   }
   return parts.join("\n\n");
@@ -87,7 +98,9 @@ function formatConfusion(confusion: Confusion, labels: readonly string[] | null)
 async function evaluate(path: string, folder: string, options: EvalOptions): Promise<void> {
   const model = await openModel(path, options.engine);
   if (model.inputs.length !== 1) {
-    throw new ThumbnetError(`${path}: has ${model.inputs.length} inputs; a data set can be evaluated on models of 1`);
+    throw new ThumbnetError(
+      `${path}: has ${model.inputs.length} inputs; a data set can be evaluated on models of 1`,
+    );
   }
   if (!(await isFolder(folder))) {
     throw new ThumbnetError(`${folder}: is a file; a data set is a folder with a ${DATASET_FILE}`);
@@ -99,7 +112,9 @@ async function evaluate(path: string, folder: string, options: EvalOptions): Pro
   const labels = await readLabels(options.labels, path, [classes], note);
   const inputs = await openInputs([folder], model.inputs, options.inputType);
   if (inputs.count !== dataset.length) {
-    throw new ThumbnetError(`${folder}: ${dataset.length} labels for ${inputs.count} inputs; supported: one input in each file`);
+    throw new ThumbnetError(
+      `${folder}: ${dataset.length} labels for ${inputs.count} inputs; supported: one input in each file`,
+    );
   }
   const reading = inputReading(model, inputs, options);
 
@@ -154,6 +169,9 @@ export function evalCommand(): Command {
     .addOption(inputTypeOption())
     .addOption(engineOption())
     .addOption(jsonOption())
-    .addHelpText("after", "\nThe top class on a tie is the first. A model of several outputs is judged by each that has one element a class.")
+    .addHelpText(
+      "after",
+      "\nThe top class on a tie is the first. A model of several outputs is judged by each that has one element a class.",
+    )
     .action(evaluate);
 }

@@ -5,8 +5,21 @@ import { ThumbnetError } from "../errors.ts";
 import { formatShape } from "../graph/shape.ts";
 import { bufferLabel, formatArenaMap } from "../report/arena-map.ts";
 import { memoryPlot } from "../report/memory-plot.ts";
-import { type ModelSummary, type PortSummary, summarize } from "../report/summary.ts";
-import { type Column, formatCount, formatOptional, formatTable, shorten } from "../report/table.ts";
+import {
+  type ModelSummary,
+  type OperatorSummary,
+  type PortSummary,
+  summarize,
+  totalCost,
+} from "../report/summary.ts";
+import {
+  type Column,
+  formatCount,
+  formatFloat,
+  formatOptional,
+  formatTable,
+  shorten,
+} from "../report/table.ts";
 import { jsonOption, print, printJson } from "./common.ts";
 
 interface InspectOptions {
@@ -17,48 +30,53 @@ interface InspectOptions {
 
 const RIGHT = { align: "right" } as const;
 
-/** The sum over operators; null where one is not known. */
-function total(summary: ModelSummary, key: "macs" | "parameters"): number | null {
-  return summary.operators.reduce<number | null>((sum, op) => {
-    const value = op[key];
-    return sum === null || value === null ? null : sum + value;
-  }, 0);
-}
-
 function formatPorts({ inputs, outputs }: ModelSummary): string {
   const row = (role: string) => (port: PortSummary) => [
     role,
     shorten(port.name, 40),
     formatShape(port.shape),
     port.dtype,
-    port.scale === null ? "-" : `${port.scale}`,
+    port.scale === null ? "-" : formatFloat(port.scale),
     port.zeroPoint === null ? "-" : `${port.zeroPoint}`,
   ];
   const columns = ["", "name", "shape", "type", "scale", "zero point"].map((title) => ({ title }));
   return formatTable(columns, [...inputs.map(row("input")), ...outputs.map(row("output"))]);
 }
 
-function formatOperators(summary: ModelSummary): string {
-  const columns: Column[] = [
-    { title: "#", ...RIGHT },
-    { title: "operator" },
-    { title: "output" },
-    { title: "MACs", ...RIGHT },
-    { title: "parameters", ...RIGHT },
-    { title: "live bytes", ...RIGHT },
-    { title: "kernel" },
+/** A column of the operators' table; `total` is shown below it. */
+interface OperatorColumn extends Column {
+  readonly cell: (op: OperatorSummary) => string;
+  readonly total?: string;
+}
+
+/** Without the columns of which nothing is known: an image has no costs, what cannot run no kernels. */
+function formatOperators({ operators }: ModelSummary): string {
+  const all: OperatorColumn[] = [
+    { title: "#", ...RIGHT, cell: ({ index }) => `${index}` },
+    { title: "operator", cell: ({ name }) => name, total: "total" },
+    { title: "output", cell: ({ shape }) => formatShape(shape) },
+    {
+      title: "MACs",
+      ...RIGHT,
+      cell: ({ macs }) => formatOptional(macs),
+      total: formatOptional(totalCost(operators, "macs")),
+    },
+    {
+      title: "parameters",
+      ...RIGHT,
+      cell: ({ parameters }) => formatOptional(parameters),
+      total: formatOptional(totalCost(operators, "parameters")),
+    },
+    { title: "live bytes", ...RIGHT, cell: ({ liveBytes }) => formatOptional(liveBytes) },
+    {
+      title: "kernel",
+      cell: ({ kernels }) => (kernels === null ? "-" : kernels.join(", ") || "(no work)"),
+    },
   ];
-  const rows = summary.operators.map((op) => [
-    `${op.index}`,
-    op.name,
-    formatShape(op.shape),
-    formatOptional(op.macs),
-    formatOptional(op.parameters),
-    formatOptional(op.liveBytes),
-    op.kernels === null ? "-" : op.kernels.length > 0 ? op.kernels.join(", ") : "(no work)",
-  ]);
-  const totals = ["", "total", "", formatOptional(total(summary, "macs")), formatOptional(total(summary, "parameters"))];
-  return formatTable(columns, [...rows, totals]);
+  const columns = all.filter(({ cell }) => operators.some((op) => cell(op) !== "-"));
+  const rows = operators.map((op) => columns.map(({ cell }) => cell(op)));
+  const isCosted = columns.some(({ title }) => title === "MACs");
+  return formatTable(columns, isCosted ? [...rows, columns.map((column) => column.total ?? "")] : rows);
 }
 
 function formatMemory({ plan, arenaBytes, image }: ModelSummary): string {
@@ -95,8 +113,8 @@ function jsonSummary(path: string, size: number, summary: ModelSummary) {
     inputs: summary.inputs.map(port),
     outputs: summary.outputs.map(port),
     operators: summary.operators.map(({ liveBytes, ...rest }) => ({ ...rest, live_bytes: liveBytes })),
-    macs: total(summary, "macs"),
-    parameters: total(summary, "parameters"),
+    macs: totalCost(summary.operators, "macs"),
+    parameters: totalCost(summary.operators, "parameters"),
     image_bytes: image?.length ?? null,
     arena_bytes: arenaBytes,
     arena: plan && {
@@ -113,7 +131,9 @@ async function inspect(path: string, options: InspectOptions): Promise<void> {
   const bytes = await readWhole(path);
   const summary = summarize(bytes, basename(path));
   if (summary.format === "image" && (options.plot !== undefined || options.image !== undefined)) {
-    throw new ThumbnetError(`${path}: is a thumbnet image; --plot and --image need the .tflite that it was made from`);
+    throw new ThumbnetError(
+      `${path}: is a thumbnet image; --plot and --image need the .tflite that it was made from`,
+    );
   }
   if (options.json) printJson(jsonSummary(path, bytes.length, summary));
   else print(formatSummary(path, bytes.length, summary));
@@ -129,6 +149,9 @@ export function inspectCommand(): Command {
     .option("--plot <file>", "write the memory map as an SVG picture")
     .option("--image <file>", "write the compiled image, which loads without the .tflite")
     .addOption(jsonOption())
-    .addHelpText("after", "\nThe exit code is 1 when the model cannot run in int8; its structure is shown all the same.")
+    .addHelpText(
+      "after",
+      "\nThe exit code is 1 when the model cannot run in int8; its structure is shown all the same.",
+    )
     .action(inspect);
 }

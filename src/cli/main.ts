@@ -7,6 +7,7 @@ import { evalCommand } from "./eval.ts";
 import { inspectCommand } from "./inspect.ts";
 import { runCommand } from "./run.ts";
 import { traceCommand } from "./trace.ts";
+import { verifyCommand } from "./verify.ts";
 
 function program(): Command {
   const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
@@ -16,9 +17,15 @@ function program(): Command {
     .exitOverride()
     .configureHelp({ helpWidth: 110 })
     .configureOutput({
-      outputError: (text, write) => write(`${text.replace(/^error: /, "thumbnet: ").trim().replace(/\s*\n\s*/g, " ")}\n`),
+      outputError: (text, write) =>
+        write(
+          `${text
+            .replace(/^error: /, "thumbnet: ")
+            .trim()
+            .replace(/\s*\n\s*/g, " ")}\n`,
+        ),
     });
-  for (const create of [inspectCommand, runCommand, evalCommand, traceCommand, benchCommand]) {
+  for (const create of [inspectCommand, runCommand, evalCommand, traceCommand, verifyCommand, benchCommand]) {
     root.addCommand(create().copyInheritedSettings(root));
   }
   return root;

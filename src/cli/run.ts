@@ -46,7 +46,11 @@ interface Result {
   readonly outputs: readonly OutputResult[];
 }
 
-function describe(model: Model, outputs: readonly OutputData[], labels: readonly string[] | null): OutputResult[] {
+function describe(
+  model: Model,
+  outputs: readonly OutputData[],
+  labels: readonly string[] | null,
+): OutputResult[] {
   return model.outputs.map((info, i) => {
     const values = outputs[i]!;
     const top = topClass(values);
@@ -108,7 +112,14 @@ async function run(path: string, paths: readonly string[], options: RunOptions):
   if (options.out !== undefined) await writeWhole(options.out, Buffer.concat(raw));
   if (options.json) {
     const { engine } = model;
-    printJson({ model: basename(path), engine, inputs: reading, count: results.length, out: options.out ?? null, results });
+    printJson({
+      model: basename(path),
+      engine,
+      inputs: reading,
+      count: results.length,
+      out: options.out ?? null,
+      results,
+    });
     return;
   }
   print(formatResults(model, results, labels));
@@ -119,7 +130,10 @@ export function runCommand(): Command {
     .description("Runs a model on inputs and prints the top class of each.")
     .argument("<model>", ".tflite file or thumbnet image")
     .argument("<input...>", "raw tensor files, pictures or folders")
-    .option("--out <file>", "write the raw outputs, one after the other in the order of the inputs")
+    .option(
+      "--out <file>",
+      "write the raw outputs (int8 where the model says float32), in the order of the inputs",
+    )
     .option("--labels <file>", "names of the classes, one a line; default: labels.txt beside the model")
     .addOption(inputTypeOption())
     .addOption(engineOption())

@@ -39,7 +39,14 @@ async function trace(path: string, paths: readonly string[], options: TraceOptio
   });
   if (options.json) {
     const { engine } = model;
-    printJson({ model: basename(path), engine, input: name, input_crc32: inputCrc, inputs: reading, operators });
+    printJson({
+      model: basename(path),
+      engine,
+      input: name,
+      input_crc32: inputCrc,
+      inputs: reading,
+      operators,
+    });
     return;
   }
   const right = { align: "right" } as const;
@@ -50,8 +57,16 @@ async function trace(path: string, paths: readonly string[], options: TraceOptio
     { title: "bytes", ...right },
     { title: "CRC-32" },
   ];
-  const rows = operators.map((op) => [`${op.index}`, op.name, formatShape(op.shape), formatCount(op.bytes), op.crc32]);
-  print(`${printable(name)}: input CRC-32 ${inputCrc}, engine ${model.engine}\n\n${formatTable(columns, rows)}`);
+  const rows = operators.map((op) => [
+    `${op.index}`,
+    op.name,
+    formatShape(op.shape),
+    formatCount(op.bytes),
+    op.crc32,
+  ]);
+  print(
+    `${printable(name)}: input CRC-32 ${inputCrc}, engine ${model.engine}\n\n${formatTable(columns, rows)}`,
+  );
 }
 
 export function traceCommand(): Command {

@@ -38,7 +38,7 @@ export async function isFile(path: string): Promise<boolean> {
 /** The length of a regular file. @throws ThumbnetError when it is missing, empty, or something else */
 export async function fileBytes(path: string): Promise<number> {
   const found = await about(path, stat(path));
-  if (found.isDirectory()) throw new ThumbnetError(`${path}: ${MESSAGES["EISDIR"]}`);
+  if (found.isDirectory()) throw new ThumbnetError(`${path}: ${MESSAGES.EISDIR}`);
   if (!found.isFile()) throw new ThumbnetError(`${path}: is not a regular file`);
   if (found.size === 0) throw new ThumbnetError(`${path}: is empty`);
   return found.size;
@@ -51,7 +51,8 @@ export async function readRange(path: string, offset: number, length: number): P
     const bytes = new Uint8Array(length);
     for (let done = 0; done < length; ) {
       const { bytesRead } = await about(path, file.read(bytes, done, length - done, offset + done));
-      if (bytesRead === 0) throw new ThumbnetError(`${path}: ends at ${offset + done} bytes, before ${offset + length}`);
+      if (bytesRead === 0)
+        throw new ThumbnetError(`${path}: ends at ${offset + done} bytes, before ${offset + length}`);
       done += bytesRead;
     }
     return bytes;
@@ -65,11 +66,11 @@ export async function readWhole(path: string): Promise<Uint8Array> {
   return readRange(path, 0, await fileBytes(path));
 }
 
-/** A whole text file, without the mark of its byte order, split into lines. */
+/** A whole text file, split into lines, without empty ones at the end. */
 export async function readLines(path: string): Promise<string[]> {
   const text = new TextDecoder().decode(await readWhole(path));
   const lines = text.split(/\r?\n/);
-  if (lines.at(-1) === "") lines.pop();
+  while (lines.at(-1)?.trim() === "") lines.pop();
   return lines;
 }
 
@@ -78,7 +79,7 @@ export async function checkTarget(path: string): Promise<void> {
   const folder = dirname(path);
   if (!(await isFolder(folder))) throw new ThumbnetError(`${folder}: is not a folder`);
   const existing = await stat(path).catch(() => null);
-  if (existing?.isDirectory()) throw new ThumbnetError(`${path}: ${MESSAGES["EISDIR"]}`);
+  if (existing?.isDirectory()) throw new ThumbnetError(`${path}: ${MESSAGES.EISDIR}`);
   if (existing && !existing.isFile()) throw new ThumbnetError(`${path}: is not a regular file`);
 }
 

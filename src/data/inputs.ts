@@ -38,7 +38,9 @@ async function folderFiles(folder: string, isDataset: boolean): Promise<string[]
     .filter((name) => RAW.test(name) || isPicture(name))
     .sort((a, b) => (a < b ? -1 : 1));
   if (names.length === 0) {
-    throw new ThumbnetError(`${folder}: holds no inputs: no ${DATASET_FILE}, no file named .bin, .raw, .png, .jpg or .jpeg`);
+    throw new ThumbnetError(
+      `${folder}: holds no inputs: no ${DATASET_FILE}, no file named .bin, .raw, .png, .jpg or .jpeg`,
+    );
   }
   return names;
 }
@@ -121,14 +123,18 @@ export async function openInputs(
   const groups = inputs.length === 1 ? [paths] : paths.map((path) => [path]);
   if (groups.length !== inputs.length) {
     const names = inputs.map(({ name }) => `"${name}"`).join(", ");
-    throw new ThumbnetError(`the model has ${inputs.length} inputs (${names}): give one INPUT for each, not ${paths.length}`);
+    throw new ThumbnetError(
+      `the model has ${inputs.length} inputs (${names}): give one INPUT for each, not ${paths.length}`,
+    );
   }
   const sets: SampleSet[] = [];
   for (const [i, group] of groups.entries()) sets.push(await openSamples(group, inputs[i]!, type));
   const count = sets[0]!.samples.length;
   const odd = sets.findIndex(({ samples }) => samples.length !== count);
   if (odd > 0) {
-    throw new ThumbnetError(`${paths[odd]} holds ${sets[odd]!.samples.length} inputs, ${paths[0]} ${count}: they must be as many`);
+    throw new ThumbnetError(
+      `${paths[odd]} holds ${sets[odd]!.samples.length} inputs, ${paths[0]} ${count}: they must be as many`,
+    );
   }
   return {
     count,

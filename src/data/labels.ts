@@ -26,7 +26,9 @@ export async function readDataset(folder: string): Promise<LabelledFile[]> {
     if (line.trim() === "") return [];
     const [, file, classes, label] = /^(.+),\s*(\d{1,9})\s*,\s*(\d{1,9})\s*$/.exec(line) ?? [];
     if (file === undefined) {
-      throw new ThumbnetError(`${path}: line ${i + 1} is ${JSON.stringify(line.slice(0, 100))}; expected: file,classes,label`);
+      throw new ThumbnetError(
+        `${path}: line ${i + 1} is ${JSON.stringify(line.slice(0, 100))}; expected: file,classes,label`,
+      );
     }
     return [{ file: file.trim(), classes: Number(classes), label: Number(label) }];
   });

@@ -8,12 +8,18 @@ interface Sharp {
   autoOrient(): Sharp;
   flatten(options: { background: string }): Sharp;
   toColourspace(space: string): Sharp;
-  resize(options: { width: number; height: number; fit: "fill"; kernel: "linear"; fastShrinkOnLoad: false }): Sharp;
+  resize(options: {
+    width: number;
+    height: number;
+    fit: "fill";
+    kernel: "linear";
+    fastShrinkOnLoad: false;
+  }): Sharp;
   raw(options: { depth: "uchar" }): Sharp;
   toBuffer(options: { resolveWithObject: true }): Promise<{ data: Uint8Array; info: { channels: number } }>;
 }
 
-type SharpModule = (input: Uint8Array, options: { failOn: "truncated" }) => Sharp;
+type SharpModule = (input: Uint8Array, options: { failOn: "warning" }) => Sharp;
 
 const PICTURE = /\.(png|jpe?g)$/i;
 
@@ -23,14 +29,22 @@ export function isPicture(path: string): boolean {
 }
 
 /** Height, width and channels that an input takes. @throws ThumbnetError when it is no picture */
-export function pictureShape(path: string, info: TensorInfo): { height: number; width: number; channels: number } {
+export function pictureShape(
+  path: string,
+  info: TensorInfo,
+): { height: number; width: number; channels: number } {
   const [batch, height, width, channels] = info.shape;
   if (info.shape.length !== 4 || batch !== 1 || (channels !== 1 && channels !== 3)) {
     const supported = "a picture goes into [1,height,width,1] or [1,height,width,3]";
-    throw new ThumbnetError(`${path}: input "${info.name}" has the shape ${formatShape(info.shape)}; ${supported}`);
+    throw new ThumbnetError(
+      `${path}: input "${info.name}" has the shape ${formatShape(info.shape)}; ${supported}`,
+    );
   }
   return { height: height!, width: width!, channels };
 }
+
+const isPng = (bytes: Uint8Array) => [137, 80, 78, 71, 13, 10, 26, 10].every((byte, i) => bytes[i] === byte);
+const isJpeg = (bytes: Uint8Array) => [255, 216, 255].every((byte, i) => bytes[i] === byte);
 
 let sharp: SharpModule | undefined;
 
@@ -61,9 +75,10 @@ function luma(red: number, green: number, blue: number): number {
 export async function readPicture(path: string, info: TensorInfo): Promise<OutputData> {
   const { height, width, channels } = pictureShape(path, info);
   const bytes = await readWhole(path);
+  if (!isPng(bytes) && !isJpeg(bytes)) throw new ThumbnetError(`${path}: is neither a PNG nor a JPEG file`);
   const open = await loadSharp(path);
   const pipeline = () =>
-    open(bytes, { failOn: "truncated" })
+    open(bytes, { failOn: "warning" })
       .autoOrient()
       .flatten({ background: "#000000" })
       .resize({ width, height, fit: "fill", kernel: "linear", fastShrinkOnLoad: false })
@@ -71,12 +86,15 @@ export async function readPicture(path: string, info: TensorInfo): Promise<Outpu
       .raw({ depth: "uchar" })
       .toBuffer({ resolveWithObject: true });
   const { data } = await pipeline().catch((error: unknown) => {
-    const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);
+    const reason =
+      error instanceof Error ? error.message.replace(/\s*\n\s*/g, " ").replace(/:$/, "") : String(error);
     throw new ThumbnetError(`${path}: cannot be read as a picture: ${reason}`);
   });
   const pixels =
     channels === 3
       ? data
-      : Uint8Array.from({ length: width * height }, (_, i) => luma(data[3 * i]!, data[3 * i + 1]!, data[3 * i + 2]!));
+      : Uint8Array.from({ length: width * height }, (_, i) =>
+          luma(data[3 * i]!, data[3 * i + 1]!, data[3 * i + 2]!),
+        );
   return storedType(info) === "uint8" ? Uint8Array.from(pixels) : Int8Array.from(pixels, (p) => p - 128);
 }

@@ -18,6 +18,8 @@ import { FIRMWARE, portableSources } from "./sources.ts";
 export interface HostOptions {
   /** Build with AddressSanitizer and UndefinedBehaviorSanitizer: slower, and stops at the first fault. */
   readonly sanitize?: boolean;
+  /** A folder of C sources laid out as `firmware/`, instead of the package's own. */
+  readonly firmware?: string;
 }
 
 /** What one operator left behind. */
@@ -43,21 +45,24 @@ export function hostCompiler(): string | null {
  *
  * @throws ThumbnetError when there is no C compiler, or it fails
  */
-export function buildHost({ sanitize = false }: HostOptions = {}): string {
+export function buildHost({ sanitize = false, firmware = FIRMWARE }: HostOptions = {}): string {
   const compiler = hostCompiler();
   if (!compiler) {
     throw new ThumbnetError(
       "no C compiler found for the host: install gcc or clang (or set CC); WebAssembly and the emulated chip work without",
     );
   }
-  const sources = [...portableSources(), "targets/host/main.c"];
+  const main = "targets/host/main.c";
+  if (!existsSync(join(firmware, main)))
+    throw new ThumbnetError(`${firmware}: holds no firmware sources (no ${main})`);
+  const sources = [...portableSources(firmware), main];
   const flags = ["-std=c99", "-O2", ...WARNINGS, ...(sanitize ? SANITIZERS : [])];
-  const program = join(tmpdir(), `thumbnet-host-${hash([compiler, ...flags])}`);
+  const program = join(tmpdir(), `thumbnet-host-${hash(firmware, [compiler, ...flags])}`);
   if (existsSync(program)) return program;
   const unfinished = `${program}.${process.pid}`;
   try {
     execFileSync(compiler, [...flags, ...sources, "-o", unfinished], {
-      cwd: FIRMWARE,
+      cwd: firmware,
       stdio: ["ignore", "ignore", "pipe"],
     });
   } catch (error) {
@@ -70,11 +75,11 @@ export function buildHost({ sanitize = false }: HostOptions = {}): string {
 }
 
 /** Over the flags and every C file and header. */
-function hash(flags: readonly string[]): string {
+function hash(firmware: string, flags: readonly string[]): string {
   const digest = createHash("sha256").update(flags.join(" "));
   for (const folder of ["", "kernels", "support", "targets/host"]) {
-    for (const file of readdirSync(join(FIRMWARE, folder)).sort()) {
-      if (/\.[ch]$/.test(file)) digest.update(file).update(readFileSync(join(FIRMWARE, folder, file)));
+    for (const file of readdirSync(join(firmware, folder)).sort()) {
+      if (/\.[ch]$/.test(file)) digest.update(file).update(readFileSync(join(firmware, folder, file)));
     }
   }
   return digest.digest("hex").slice(0, 16);

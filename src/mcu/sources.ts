@@ -8,10 +8,10 @@ export const FIRMWARE = fileURLToPath(new URL("../../firmware/", import.meta.url
 /** Where kernels, what they share, and the runtime itself are. */
 const FOLDERS = ["", "kernels", "support"];
 
-/** Every C file that is the same on all targets, relative to {@link FIRMWARE}, in a fixed order. */
-export function portableSources(): string[] {
+/** Every C file that is the same on all targets, relative to `firmware`, in a fixed order. */
+export function portableSources(firmware = FIRMWARE): string[] {
   return FOLDERS.flatMap((folder) =>
-    readdirSync(join(FIRMWARE, folder))
+    readdirSync(join(firmware, folder))
       .filter((file) => file.endsWith(".c"))
       .sort()
       .map((file) => (folder ? `${folder}/${file}` : file)),

@@ -52,6 +52,8 @@ export interface ImagePort {
 /** What an image says of itself. */
 export interface Image {
   readonly bytes: Uint8Array;
+  /** Of the content, as the header has it: names the image in logs. */
+  readonly crc32: number;
   readonly arenaBytes: number;
   /** What the chip's kernels need behind the arena. */
   readonly scratchBytes: number;
@@ -125,6 +127,7 @@ export function readImage(bytes: Uint8Array, name = "image"): Image {
   }
   return {
     bytes,
+    crc32: header.crc32,
     arenaBytes: header.arenaBytes,
     scratchBytes: header.scratchBytes,
     recordCount: header.recordCount,

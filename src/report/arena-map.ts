@@ -18,7 +18,9 @@ export function bufferLabel(plan: Plan, buffer: ArenaBuffer): string {
   const { graph } = plan;
   const makers = buffer.tensors.map((tensor) => {
     const operator = graph.operators.findIndex(({ outputs }) => outputs.includes(tensor));
-    return operator < 0 ? `input "${graph.tensors[tensor]!.name}"` : `${operator} ${graph.operators[operator]!.kind}`;
+    return operator < 0
+      ? `input "${graph.tensors[tensor]!.name}"`
+      : `${operator} ${graph.operators[operator]!.kind}`;
   });
   return makers.join(", ");
 }
@@ -81,7 +83,8 @@ export function formatArenaMap(plan: Plan): string {
     ranges.forEach((range, r) => {
       const height = Math.max(1, Math.round((LINES * (range.to - range.from)) / plan.arenaBytes));
       const line = shown.map((step) => cell(plan, range, step).repeat(width)).join("");
-      for (let i = 0; i < height; i++) lines.push(`${(i === 0 ? addresses[r]! : "").padStart(margin)}  ${line}`);
+      for (let i = 0; i < height; i++)
+        lines.push(`${(i === 0 ? addresses[r]! : "").padStart(margin)}  ${line}`);
     });
     lines.push("");
   }

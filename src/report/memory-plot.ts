@@ -15,9 +15,14 @@ const MIN_HEIGHT = 2;
 const CHARACTER = 6.4;
 
 function escapeXml(text: string): string {
-  const entities: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: XML knows no control characters
-  return text.replace(/[\u0000-\u001f\u007f\ufffe\uffff]|\p{Surrogate}/gu, "?").replace(/[&<>"]/g, (c) => entities[c]!);
+  const entities: Readonly<Record<string, string>> = {
+    "&": "&amp;",
+    "<": "&lt;",
+    ">": "&gt;",
+    '"': "&quot;",
+  };
+  // Control characters and halves of surrogate pairs cannot stand in XML.
+  return text.replace(/\p{Cc}|\p{Cs}|[\ufffe\uffff]/gu, "?").replace(/[&<>"]/g, (c) => entities[c]!);
 }
 
 function colour(index: number): string {
@@ -41,7 +46,14 @@ function text(x: number, y: number, content: string, options: TextOptions = {}):
   return `<text ${at} font-size="${size}" text-anchor="${anchor}" fill="${fill}"${bold}${turn}>${escapeXml(content)}</text>`;
 }
 
-function rectangle(x: number, y: number, width: number, height: number, attributes: string, content = ""): string {
+function rectangle(
+  x: number,
+  y: number,
+  width: number,
+  height: number,
+  attributes: string,
+  content = "",
+): string {
   const box = [x, y, width, height].map((value) => value.toFixed(2));
   return `<rect x="${box[0]}" y="${box[1]}" width="${box[2]}" height="${box[3]}" ${attributes}>${content}</rect>`;
 }
@@ -83,14 +95,18 @@ function axes(plan: Plan, scale: Scale): string[] {
     parts.push(`<path d="M${left - 5} ${y.toFixed(1)}H${right.toFixed(1)}" stroke="#ddd"/>`);
     parts.push(text(left - 9, y + 4, formatCount(bytes), { anchor: "end" }));
   }
-  parts.push(text(20, (scale.y(0) + MARGIN.top) / 2, "arena address (bytes)", { anchor: "middle", turned: true }));
+  parts.push(
+    text(20, (scale.y(0) + MARGIN.top) / 2, "arena address (bytes)", { anchor: "middle", turned: true }),
+  );
   plan.operators.forEach(({ operator }, i) => {
     const weight = i === plan.peakOperator ? ({ weight: "bold" } as const) : {};
     const x = (scale.x(i) + scale.x(i + 1)) / 2 + 4;
     parts.push(text(x, bottom + 8, `${i} ${operator.kind}`, { anchor: "end", turned: true, ...weight }));
   });
   const middle = (left + right) / 2;
-  parts.push(text(middle, bottom + MARGIN.bottom - 12, "operator (time runs to the right)", { anchor: "middle" }));
+  parts.push(
+    text(middle, bottom + MARGIN.bottom - 12, "operator (time runs to the right)", { anchor: "middle" }),
+  );
   return parts;
 }
 
@@ -104,7 +120,7 @@ function buffers(plan: Plan, scale: Scale): string[] {
     const size = `${bufferSymbol(i)} ${formatCount(bytes)} B`;
     const label = width > size.length * CHARACTER ? size : bufferSymbol(i);
     // What is too flat for its label has it above, on a halo.
-    const inside = height >= 13;
+    const inside = height >= 11;
     const halo = inside ? "" : ' stroke="#fff" stroke-width="3" paint-order="stroke"';
     const at = `x="${(x + width / 2).toFixed(1)}" y="${(inside ? y + height / 2 + 4 : y - 2).toFixed(1)}"`;
     labels.push(`<text ${at} font-size="11" text-anchor="middle" fill="#222"${halo}>${label}</text>`);
@@ -138,7 +154,9 @@ export function memoryPlot(plan: Plan): string {
     MARGIN.top + plan.buffers.length * LEGEND_LINE + 16,
   );
   const peak = plan.peakOperator;
-  const peakName = plan.operators[peak] ? `, set by operator ${peak} (${plan.operators[peak].operator.kind})` : "";
+  const peakName = plan.operators[peak]
+    ? `, set by operator ${peak} (${plan.operators[peak].operator.kind})`
+    : "";
   const summary = `${formatCount(plan.arenaBytes)} bytes of arena${peakName}; no plan in this order needs less than ${formatCount(plan.arenaBound)}`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="sans-serif">`,

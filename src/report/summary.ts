@@ -47,6 +47,14 @@ export interface ModelSummary {
   readonly problem: ThumbnetError | null;
 }
 
+/** The sum over operators; null where one is not known. */
+export function totalCost(operators: readonly OperatorSummary[], key: "macs" | "parameters"): number | null {
+  return operators.reduce<number | null>((sum, op) => {
+    const value = op[key];
+    return sum === null || value === null ? null : sum + value;
+  }, 0);
+}
+
 /**
  * Summarises a `.tflite` file or a thumbnet image.
  *
@@ -108,8 +116,8 @@ function summarizeGraph(graph: Graph, plan: Plan | null): Structure {
       name: op.kind,
       shape: graph.tensors[op.outputs[0]!]!.shape,
       ...operatorCost(graph, op),
-      liveBytes: plan?.operators[index]!.liveBytes ?? null,
-      kernels: plan?.operators[index]!.calls.map(({ kernel }) => kernel) ?? null,
+      liveBytes: plan?.operators[index]?.liveBytes ?? null,
+      kernels: plan?.operators[index]?.calls.map(({ kernel }) => kernel) ?? null,
     })),
   };
 }
@@ -119,12 +127,13 @@ function summarizeStructure(model: TfliteModel): Structure {
   const subgraph = model.subgraphs?.[0];
   const port = (index: number): PortSummary => {
     const tensor = subgraph?.tensors?.[index];
+    const scale = tensor?.quantization?.scale?.[0];
     return {
       name: tensor?.name ?? "",
       shape: [...(tensor?.shape ?? [])],
       dtype: TENSOR_TYPES[tensor?.type ?? -1]?.toLowerCase() ?? "unknown",
-      scale: tensor?.quantization?.scale?.[0] ?? null,
-      zeroPoint: Number(tensor?.quantization?.zeroPoint?.[0] ?? 0),
+      scale: scale ?? null,
+      zeroPoint: scale === undefined ? null : Number(tensor?.quantization?.zeroPoint?.[0] ?? 0),
     };
   };
   const operators = (subgraph?.operators ?? []).map((operator, index): OperatorSummary => {

@@ -7,10 +7,14 @@ export interface Column {
 /** A table for the terminal: a line of titles, a rule, and a line for each row. */
 export function formatTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const lines = [columns.map(({ title }) => title), ...rows.map((row) => row.map(printable))];
-  const widths = columns.map((_, c) => lines.reduce((width, line) => Math.max(width, (line[c] ?? "").length), 0));
+  const widths = columns.map((_, c) =>
+    lines.reduce((width, line) => Math.max(width, (line[c] ?? "").length), 0),
+  );
   const format = (line: readonly string[]) =>
     columns
-      .map(({ align }, c) => (align === "right" ? (line[c] ?? "").padStart(widths[c]!) : (line[c] ?? "").padEnd(widths[c]!)))
+      .map(({ align }, c) =>
+        align === "right" ? (line[c] ?? "").padStart(widths[c]!) : (line[c] ?? "").padEnd(widths[c]!),
+      )
       .join("  ")
       .trimEnd();
   const rule = widths.map((width) => "-".repeat(width)).join("  ");
@@ -19,8 +23,7 @@ export function formatTable(columns: readonly Column[], rows: readonly (readonly
 
 /** A name from a file, without what would steer the terminal. */
 export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not reach the terminal
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, "?");
+  return text.replace(/\p{Cc}/gu, "?");
 }
 
 /** `1,234,567` */
@@ -28,6 +31,12 @@ export function formatCount(value: number): string {
   return Math.round(value)
     .toString()
     .replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+/** The fewest digits that give back a float32. */
+export function formatFloat(value: number): string {
+  const digits = [6, 7, 8, 9].find((count) => Math.fround(Number(value.toPrecision(count))) === value);
+  return `${digits ? Number(value.toPrecision(digits)) : value}`;
 }
 
 /** `-` for what is not known. */

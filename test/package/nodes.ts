@@ -19,9 +19,9 @@ export async function findNode(major: number): Promise<string | null> {
   const name = `node-${windows ? "win" : process.platform}-${process.arch}`;
   const folder = join(REPOSITORY, "node_modules/.cache/thumbnet", `node-${major}`);
   const binary = join(folder, "node_modules", name, "bin", windows ? "node.exe" : "node");
+  const partial = `${folder}.${process.pid}`;
   try {
     if (!existsSync(binary)) {
-      const partial = `${folder}.${process.pid}`;
       await mkdir(partial, { recursive: true });
       await npm(
         partial,
@@ -41,6 +41,8 @@ export async function findNode(major: number): Promise<string | null> {
   } catch (error) {
     console.warn(`SKIPPED: the package under Node ${major}: ${error}`);
     return null;
+  } finally {
+    await rm(partial, { recursive: true, force: true });
   }
 }
 

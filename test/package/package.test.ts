@@ -1,5 +1,5 @@
 // The package as users get it: packed, installed, then typed, bundled, and run under Nodes and in a browser.
-import { readFile, writeFile } from "node:fs/promises";
+import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -139,6 +139,23 @@ describe("types", () => {
     },
     LONG,
   );
+});
+
+describe("the command line", () => {
+  it("runs a model as installed, without sharp", { timeout: LONG }, async ({ skip }) => {
+    if (!installed.hasDependencies) return skip("no dependencies");
+    const job = join(installed.folder, "job");
+    const { bin, version } = JSON.parse(await readFile(join(installed.root, "package.json"), "utf8"));
+    const thumbnet = (...args: string[]) =>
+      runNode(process.execPath, job, join(installed.root, bin.thumbnet), ...args);
+    expect(await thumbnet("--version")).toBe(`${version}\n`);
+    await copyFile(join(job, "random-CONV_2D-1.input0"), join(job, "input.bin"));
+    await thumbnet("run", "random-CONV_2D-1.tflite", "input.bin", "--out", "output.bin");
+    const [made, wanted] = ["output.bin", "random-CONV_2D-1.output0"].map((file) =>
+      readFile(join(job, file)),
+    );
+    expect(await made).toEqual(await wanted);
+  });
 });
 
 describe("under Node", () => {

@@ -1,0 +1,343 @@
+import { ThumbnetError } from "../errors.ts";
+import type { OperatorKind } from "../graph/graph.ts";
+import { type Image, type ImageTensor, readImage } from "../plan/image.ts";
+import { ALIGNMENT, alignUp, HEADER, OPERATOR, structLayout } from "../plan/layout.ts";
+import { readStruct, writeStruct } from "../plan/struct.ts";
+import {
+  type InputData,
+  inputBytes,
+  type OutputData,
+  storedType,
+  type TensorInfo,
+  tensorInfo,
+} from "../runtime/tensors.ts";
+import { Chip, ChipFault, FLASH, FLASH_BYTES, RAM, RAM_BYTES } from "./chip.ts";
+import { codeBytes, type Firmware, imageKernels, loadFirmware } from "./firmware.ts";
+
+export interface EmulatorOptions {
+  /** What error messages call the model. */
+  readonly name?: string;
+  /** Where the image lies; default: flash. The cycles are the same, as no wait states are modelled. */
+  readonly imageIn?: "flash" | "ram";
+  /** One run may take that many cycles; default 2^32 (34 s at 125 MHz). */
+  readonly maxCycles?: number;
+  /** Default: the one that comes with the package. */
+  readonly firmware?: Firmware;
+}
+
+/** What one operator made on the chip, and how long it took. */
+export interface EmulatedOperator {
+  /** Position in the model file. */
+  readonly index: number;
+  readonly name: OperatorKind;
+  readonly shape: readonly number[];
+  /** The output as the chip has it; int8 for a float32 tensor at the edge. */
+  readonly stored: Uint8Array;
+  readonly cycles: number;
+  /** With the option `arena`: the whole arena after the operator. */
+  readonly arena?: Uint8Array;
+}
+
+export interface EmulatedRun {
+  readonly operators: readonly EmulatedOperator[];
+  readonly outputs: readonly OutputData[];
+  /** Of one call of `thumbnet_run` without observer. */
+  readonly cycles: number;
+  /** The deepest that the stack has been. */
+  readonly stackBytes: number;
+}
+
+export interface EmulatedRunOptions {
+  /** Report the whole arena after every operator. */
+  readonly arena?: boolean;
+  /** Called after every operator. */
+  readonly onOperator?: (operator: EmulatedOperator) => void;
+}
+
+/** Bytes that a model takes on the chip. */
+export interface ChipMemory {
+  readonly arena: number;
+  /** What kernels need beside it, right behind it. */
+  readonly scratch: number;
+  /** Variables of the firmware. */
+  readonly static: number;
+  /** Code in flash: the model's kernels, the runtime and the start-up code, without `main`. */
+  readonly code: number;
+  /** The image in flash (or RAM). */
+  readonly image: number;
+}
+
+/** `STOP_...` of firmware/targets/rp2040/emulated.c. */
+const STOP_START = 0;
+const STOP_READY = 1;
+const STOP_OPERATOR = 2;
+
+/** `emulated_mailbox` there. */
+const MAILBOX = { image: 0, arena: 4, arenaBytes: 8, stopAfterOperators: 12, status: 16, index: 20 } as const;
+
+/** By `thumbnet_status`. */
+const STATUS = [
+  "",
+  "it is no image",
+  'it is an image of another version than the firmware: run "npm run firmware"',
+  "it is damaged",
+  "its arena is too small",
+  'it uses a kernel that the firmware does not have: run "npm run firmware"',
+];
+
+/** Cycles up to each stop, and of a whole run without stops, when no kernels run. */
+interface IdleCycles {
+  readonly stops: readonly number[];
+  readonly total: number;
+}
+
+/** What free RAM is filled with, to see how far the stack comes. */
+const PAINT = 0xc5;
+
+const HEADER_LAYOUT = structLayout(HEADER);
+const OPERATOR_LAYOUT = structLayout(OPERATOR);
+
+/**
+ * A model on an emulated RP2040: the C kernels as ARMv6-M code, in Node. It can run any number of inputs, one
+ * after the other.
+ *
+ * Cycles of an operator are those of its kernels and their calls. Each run stops after every operator; what the
+ * stop and the observer cost is found by a run of the same image with no kernels in it, and subtracted. What
+ * the counts leave out is said in `cycles.ts`.
+ */
+export class Emulator {
+  readonly inputs: readonly TensorInfo[];
+  readonly outputs: readonly TensorInfo[];
+  readonly memory: ChipMemory;
+
+  readonly #name: string;
+  readonly #image: Image;
+  readonly #firmware: Firmware;
+  readonly #maxCycles: number;
+  readonly #chip = new Chip();
+  /** The addresses of the image, of the arena, and of what is free behind arena and scratch. */
+  readonly #imageAddress: number;
+  readonly #arenaAddress: number;
+  readonly #freeAddress: number;
+  /** The same memory, as bytes. */
+  readonly #imageBytes: Uint8Array;
+  readonly #arena: Uint8Array;
+  /** Null while the firmware does not wait for inputs. */
+  #idle: IdleCycles | null = null;
+
+  /** Use `createEmulator`. */
+  constructor(image: Uint8Array, options: EmulatorOptions = {}) {
+    const { name = "model", imageIn = "flash", maxCycles = 2 ** 32, firmware = loadFirmware() } = options;
+    this.#name = name;
+    this.#image = readImage(image, name);
+    this.#firmware = firmware;
+    this.#maxCycles = maxCycles;
+    this.inputs = this.#image.inputs.map((port) => tensorInfo(port.name, port.tensor));
+    this.outputs = this.#image.outputs.map((port) => tensorInfo(port.name, port.tensor));
+    this.memory = {
+      arena: this.#image.arenaBytes,
+      scratch: this.#image.scratchBytes,
+      static: firmware.ram_bytes,
+      code: codeBytes(firmware, imageKernels(image)),
+      image: image.length,
+    };
+
+    const { bss_end, stack_top, stack_bytes } = firmware.symbols;
+    const inRam = imageIn === "ram";
+    const static_end = alignUp(bss_end, ALIGNMENT);
+    this.#imageAddress = inRam ? static_end : firmware.image_address;
+    this.#arenaAddress = inRam ? alignUp(static_end + image.length, ALIGNMENT) : static_end;
+    this.#freeAddress = alignUp(this.#arenaAddress + this.memory.arena + this.memory.scratch, ALIGNMENT);
+    if (!inRam) this.#checkFits("flash", image.length, FLASH + FLASH_BYTES - this.#imageAddress, FLASH_BYTES);
+    const ramBytes = this.#freeAddress - static_end;
+    this.#checkFits("RAM", ramBytes, stack_top - stack_bytes - static_end, RAM_BYTES);
+
+    const { ram, flash } = this.#chip;
+    this.#imageBytes = inRam
+      ? ram.subarray(this.#imageAddress - RAM, this.#imageAddress - RAM + image.length)
+      : flash.subarray(this.#imageAddress - FLASH, this.#imageAddress - FLASH + image.length);
+    this.#arena = ram.subarray(this.#arenaAddress - RAM, this.#arenaAddress - RAM + this.memory.arena);
+  }
+
+  #checkFits(where: "flash" | "RAM", needed: number, left: number, whole: number): void {
+    if (needed <= left) return;
+    const { arena, scratch, image } = this.memory;
+    const what =
+      where === "flash"
+        ? `image ${image}, room for ${left} of ${whole} behind the firmware`
+        : `arena ${arena}, scratch ${scratch}; room for ${left} of ${whole} beside variables and stack`;
+    throw new ThumbnetError(
+      `${this.#name}: too large for the ${where} of an RP2040: ${needed} bytes (${what})`,
+    );
+  }
+
+  /**
+   * Runs the model once, from an arena of zeros.
+   *
+   * @param inputs the data of each input, as `Model.run` takes it, without a batch
+   * @throws ThumbnetError when the inputs do not fit, or when the run would end in a hard fault or takes more than
+   *   `maxCycles`; it names the operator
+   */
+  run(inputs: readonly InputData[], options: EmulatedRunOptions = {}): EmulatedRun {
+    const bytes = this.#checkInputs(inputs);
+    const idle = this.#idle ?? this.#start();
+    this.#paint();
+    bytes.forEach((data, i) => {
+      this.#arena.set(data, this.#image.inputs[i]!.tensor.offset);
+    });
+    const operators: EmulatedOperator[] = [];
+    let cycles = idle.total;
+    // Until the run has come to its end: after a fault the firmware has to start again.
+    this.#idle = null;
+    this.#execute(true, (index, spent) => {
+      const operator = this.#operator(index, spent - idle.stops[index]!, options.arena ?? false);
+      cycles += operator.cycles;
+      operators.push(operator);
+      options.onOperator?.(operator);
+    });
+    this.#idle = idle;
+    return { operators, outputs: this.#readOutputs(), cycles, stackBytes: this.#stackBytes() };
+  }
+
+  #checkInputs(inputs: readonly InputData[]): Uint8Array[] {
+    if (inputs.length !== this.inputs.length) {
+      throw new ThumbnetError(
+        `${this.#name}: the model takes ${this.inputs.length} inputs, ${inputs.length} were given`,
+      );
+    }
+    return inputs.map((data, i) => {
+      const { bytes, batch } = inputBytes(data, this.inputs[i]!);
+      if (batch !== 1)
+        throw new ThumbnetError(`one input at a time runs on the chip, a batch of ${batch} was given`);
+      return bytes;
+    });
+  }
+
+  /** Starts the firmware, until it waits for inputs. */
+  #start(): IdleCycles {
+    const { symbols, code } = this.#firmware;
+    const { mailbox } = symbols;
+    const chip = this.#chip;
+    chip.flash.set(code);
+    this.#imageBytes.set(this.#image.bytes);
+    chip.start(symbols.vectors);
+    this.#expect(STOP_START, "starting");
+    chip.writeWord(mailbox + MAILBOX.image, this.#imageAddress);
+    chip.writeWord(mailbox + MAILBOX.arena, this.#arenaAddress);
+    chip.writeWord(mailbox + MAILBOX.arenaBytes, this.memory.arena + this.memory.scratch);
+    this.#expect(STOP_READY, "checking the image");
+    const status = chip.readWord(mailbox + MAILBOX.status);
+    if (status !== 0)
+      throw new ThumbnetError(`${this.#name}: refused by the chip: ${STATUS[status] ?? status}`);
+    return this.#runIdle();
+  }
+
+  /** @throws ThumbnetError when the firmware does not stop there next */
+  #expect(stop: number, what: string): void {
+    const found = this.#resume(this.#maxCycles, what);
+    if (found !== stop) {
+      throw new ThumbnetError(
+        `${this.#name}: ${what} stops at ${found}, not at ${stop}: run "npm run firmware"`,
+      );
+    }
+  }
+
+  /** Runs the image with no records before any operator's end. */
+  #runIdle(): IdleCycles {
+    const { buffer, byteOffset, length } = this.#imageBytes;
+    const view = new DataView(buffer, byteOffset, length);
+    const { operatorsOffset, operatorCount } = readStruct<typeof HEADER>(view, 0, HEADER_LAYOUT);
+    for (let i = 0; i < operatorCount; i++) {
+      writeStruct(view, operatorsOffset + i * OPERATOR_LAYOUT.bytes, OPERATOR_LAYOUT, { recordEnd: 0 });
+    }
+    const stops: number[] = [];
+    this.#execute(true, (_, spent) => stops.push(spent));
+    const total = this.#execute(false, () => {});
+    this.#imageBytes.set(this.#image.bytes);
+    return { stops, total };
+  }
+
+  /**
+   * From the inputs to the end of a run.
+   *
+   * @param onStop called after each operator with its index and the cycles since the stop before
+   * @returns the cycles since the last stop
+   */
+  #execute(stops: boolean, onStop: (index: number, cycles: number) => void): number {
+    const chip = this.#chip;
+    const { mailbox } = this.#firmware.symbols;
+    chip.writeWord(mailbox + MAILBOX.stopAfterOperators, stops ? 1 : 0);
+    const start = chip.cycles;
+    let last = start;
+    for (let operator = 0; ; operator++) {
+      const stop = this.#resume(start + this.#maxCycles - last, this.#describe(operator));
+      const now = chip.cycles;
+      if (stop !== STOP_OPERATOR) return now - last;
+      onStop(operator, now - last);
+      last = now;
+    }
+  }
+
+  #describe(operator: number): string {
+    const kind = this.#image.operators[operator]?.kind;
+    return kind ? `operator ${operator} (${kind})` : "the end of the run";
+  }
+
+  /** @throws ThumbnetError that says what the chip was at */
+  #resume(maxCycles: number, what: string): number {
+    try {
+      return this.#chip.resume(maxCycles);
+    } catch (error) {
+      if (!(error instanceof ChipFault)) throw error;
+      throw new ThumbnetError(`${this.#name}: ${what} fails on the emulated chip: ${error.message}`);
+    }
+  }
+
+  #operator(index: number, cycles: number, withArena: boolean): EmulatedOperator {
+    const { kind, output } = this.#image.operators[index]!;
+    const stored = this.#content(output).slice();
+    const operator = { index, name: kind, shape: output.shape, stored, cycles };
+    return withArena ? { ...operator, arena: this.#arena.slice() } : operator;
+  }
+
+  #content({ space, offset, bytes }: ImageTensor): Uint8Array {
+    return (space === "image" ? this.#imageBytes : this.#arena).subarray(offset, offset + bytes);
+  }
+
+  #readOutputs(): OutputData[] {
+    return this.#image.outputs.map(({ tensor }, i) => {
+      const bytes = this.#content(tensor).slice();
+      return storedType(this.outputs[i]!) === "uint8" ? bytes : new Int8Array(bytes.buffer);
+    });
+  }
+
+  /** RAM from behind arena and scratch to the stack pointer. */
+  #freeRam(): Uint8Array {
+    return this.#chip.ram.subarray(this.#freeAddress - RAM, this.#chip.stackPointer - RAM);
+  }
+
+  /** The arena becomes zeros; scratch, which kernels must not rely on, and what the stack may grow into, paint. */
+  #paint(): void {
+    this.#arena.fill(0);
+    const scratch = this.#arenaAddress - RAM + this.memory.arena;
+    this.#chip.ram.fill(PAINT, scratch, scratch + this.memory.scratch);
+    this.#freeRam().fill(PAINT);
+  }
+
+  #stackBytes(): number {
+    const used = this.#freeRam().findIndex((byte) => byte !== PAINT);
+    if (used === 0) throw new ThumbnetError(`${this.#name}: the stack has run into the arena`);
+    const lowest = used < 0 ? this.#chip.stackPointer : this.#freeAddress + used;
+    return this.#firmware.symbols.stack_top - lowest;
+  }
+}
+
+/**
+ * Puts a model on an emulated RP2040.
+ *
+ * @param image a thumbnet image
+ * @throws ThumbnetError when it is damaged, or larger than the flash or the RAM of the chip
+ */
+export function createEmulator(image: Uint8Array, options: EmulatorOptions = {}): Emulator {
+  return new Emulator(image, options);
+}
