@@ -48,7 +48,7 @@ const EMULATED_ONLY = ["kernels.c", "targets/rp2040/emulated.c"];
 function sources() {
   return readdirSync(firmware, { recursive: true })
     .map((path) => path.replaceAll("\\", "/"))
-    .filter((path) => /\.(c|h|S|ld)$/.test(path) && !/^(targets\/host|prebuilt)\//.test(path))
+    .filter((path) => /\.(c|h|S|ld)$/.test(path) && !/^(examples|targets\/host|prebuilt)\//.test(path))
     .sort((a, b) => (a < b ? -1 : 1));
 }
 

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { ThumbnetError } from "../errors.ts";
 import { benchCommand } from "./bench.ts";
+import { emulateCommand } from "./emulate.ts";
 import { evalCommand } from "./eval.ts";
 import { inspectCommand } from "./inspect.ts";
 import { runCommand } from "./run.ts";
@@ -25,7 +26,15 @@ function program(): Command {
             .replace(/\s*\n\s*/g, " ")}\n`,
         ),
     });
-  for (const create of [inspectCommand, runCommand, evalCommand, traceCommand, verifyCommand, benchCommand]) {
+  for (const create of [
+    inspectCommand,
+    runCommand,
+    evalCommand,
+    emulateCommand,
+    traceCommand,
+    verifyCommand,
+    benchCommand,
+  ]) {
     root.addCommand(create().copyInheritedSettings(root));
   }
   return root;

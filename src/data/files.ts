@@ -1,6 +1,6 @@
 /** Files, with errors that say in one line what is wrong. */
 import { randomBytes } from "node:crypto";
-import { open, rename, rm, stat, writeFile } from "node:fs/promises";
+import { open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { ThumbnetError } from "../errors.ts";
 
@@ -25,6 +25,14 @@ async function about<T>(path: string, action: Promise<T>): Promise<T> {
 
 export async function isFolder(path: string): Promise<boolean> {
   return (await about(path, stat(path))).isDirectory();
+}
+
+/** The names of what is no folder in a folder, without hidden files. */
+export async function listFiles(folder: string): Promise<string[]> {
+  const entries = await about(folder, readdir(folder, { withFileTypes: true }));
+  return entries
+    .filter((entry) => !entry.isDirectory() && !entry.name.startsWith("."))
+    .map(({ name }) => name);
 }
 
 /** Whether there is a regular file of that name. */

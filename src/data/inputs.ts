@@ -1,8 +1,7 @@
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { ThumbnetError } from "../errors.ts";
 import type { OutputData, TensorInfo } from "../runtime/tensors.ts";
-import { fileBytes, isFile, isFolder, readRange } from "./files.ts";
+import { fileBytes, isFile, isFolder, listFiles, readRange } from "./files.ts";
 import { DATASET_FILE, readDataset } from "./labels.ts";
 import { isPicture, pictureShape, readPicture } from "./pictures.ts";
 import { decodeRaw, type RawType, rawBytes, rawCount } from "./raw.ts";
@@ -31,12 +30,7 @@ function chooseType(info: TensorInfo, isDataset: boolean): RawType {
 /** The inputs of a folder: as `y_labels.csv` orders them or, without one, raw files and pictures by name. */
 async function folderFiles(folder: string, isDataset: boolean): Promise<string[]> {
   if (isDataset) return (await readDataset(folder)).map(({ file }) => file);
-  const entries = await readdir(folder, { withFileTypes: true });
-  const names = entries
-    .filter((entry) => !entry.isDirectory() && !entry.name.startsWith("."))
-    .map(({ name }) => name)
-    .filter((name) => RAW.test(name) || isPicture(name))
-    .sort((a, b) => (a < b ? -1 : 1));
+  const names = (await listFiles(folder)).filter((name) => RAW.test(name) || isPicture(name)).sort();
   if (names.length === 0) {
     throw new ThumbnetError(
       `${folder}: holds no inputs: no ${DATASET_FILE}, no file named .bin, .raw, .png, .jpg or .jpeg`,

@@ -91,8 +91,14 @@ interface IdleCycles {
   readonly total: number;
 }
 
+/** More than the check of the largest image takes. */
+const START_CYCLES = 2 ** 32;
+
 /** What free RAM is filled with, to see how far the stack comes. */
 const PAINT = 0xc5;
+
+/** Making a chip takes longer than small runs do, so there is one; an emulator that runs takes it over. */
+const shared: { chip: Chip | null; owner: Emulator | null } = { chip: null, owner: null };
 
 const HEADER_LAYOUT = structLayout(HEADER);
 const OPERATOR_LAYOUT = structLayout(OPERATOR);
@@ -114,7 +120,7 @@ export class Emulator {
   readonly #image: Image;
   readonly #firmware: Firmware;
   readonly #maxCycles: number;
-  readonly #chip = new Chip();
+  readonly #chip: Chip;
   /** The addresses of the image, of the arena, and of what is free behind arena and scratch. */
   readonly #imageAddress: number;
   readonly #arenaAddress: number;
@@ -122,7 +128,7 @@ export class Emulator {
   /** The same memory, as bytes. */
   readonly #imageBytes: Uint8Array;
   readonly #arena: Uint8Array;
-  /** Null while the firmware does not wait for inputs. */
+  /** Null when the firmware has not come to wait for inputs. */
   #idle: IdleCycles | null = null;
 
   /** Use `createEmulator`. */
@@ -152,6 +158,8 @@ export class Emulator {
     const ramBytes = this.#freeAddress - static_end;
     this.#checkFits("RAM", ramBytes, stack_top - stack_bytes - static_end, RAM_BYTES);
 
+    shared.chip ??= new Chip();
+    this.#chip = shared.chip;
     const { ram, flash } = this.#chip;
     this.#imageBytes = inRam
       ? ram.subarray(this.#imageAddress - RAM, this.#imageAddress - RAM + image.length)
@@ -180,7 +188,7 @@ export class Emulator {
    */
   run(inputs: readonly InputData[], options: EmulatedRunOptions = {}): EmulatedRun {
     const bytes = this.#checkInputs(inputs);
-    const idle = this.#idle ?? this.#start();
+    const idle = (shared.owner === this && this.#idle) || this.#start();
     this.#paint();
     bytes.forEach((data, i) => {
       this.#arena.set(data, this.#image.inputs[i]!.tensor.offset);
@@ -218,6 +226,7 @@ export class Emulator {
     const { symbols, code } = this.#firmware;
     const { mailbox } = symbols;
     const chip = this.#chip;
+    shared.owner = this;
     chip.flash.set(code);
     this.#imageBytes.set(this.#image.bytes);
     chip.start(symbols.vectors);
@@ -234,7 +243,7 @@ export class Emulator {
 
   /** @throws ThumbnetError when the firmware does not stop there next */
   #expect(stop: number, what: string): void {
-    const found = this.#resume(this.#maxCycles, what);
+    const found = this.#resume(START_CYCLES, what);
     if (found !== stop) {
       throw new ThumbnetError(
         `${this.#name}: ${what} stops at ${found}, not at ${stop}: run "npm run firmware"`,

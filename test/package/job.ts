@@ -1,10 +1,16 @@
+import { readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
+import { graphFromTflite } from "../../src/graph/from-tflite.ts";
+import { elementCount } from "../../src/graph/shape.ts";
 import { tfliteFromGraph } from "../../src/graph/to-tflite.ts";
+import { readTflite } from "../../src/tflite/read.ts";
 import { writeTflite } from "../../src/tflite/write.ts";
 import { type Content, referenceRun } from "../reference/run.ts";
 import { GOLDEN_NAMES, loadGolden } from "../support/goldens.ts";
+import { REPOSITORY } from "../support/packed.ts";
+import { Random } from "../support/random.ts";
 import {
   OPERATOR_KINDS,
   type RandomGraph,
@@ -47,6 +53,7 @@ export async function writeJob(folder: string): Promise<Omit<Verdict, "host">> {
   const cases = [
     ...OPERATOR_KINDS.map((kind) => networkCase(randomOperatorGraph(kind, 1), files)),
     ...Array.from({ length: 20 }, (_, seed) => networkCase(randomGraph(seed), files)),
+    networkCase(digits(), files),
     ...(hasShared ? GOLDEN_NAMES.map((name) => goldenCase(name, files)) : []),
   ];
   await mkdir(folder);
@@ -106,6 +113,15 @@ function networkCase({ graph, inputs }: RandomGraph, files: Files): JobCase {
     outputs: outputFiles,
     operators: [operators],
   };
+}
+
+/** The model that comes with the project, on a picture of noise. */
+function digits(): RandomGraph {
+  const file = readFileSync(join(REPOSITORY, "models/digits/digits.tflite"));
+  const graph = graphFromTflite(readTflite(file), "digits");
+  const random = new Random(1);
+  const size = elementCount(graph.tensors[graph.inputs[0]!]!.shape);
+  return { graph, inputs: [Int8Array.from({ length: size }, () => random.integer(-128, 127))] };
 }
 
 function bytesOf({ buffer, byteOffset, byteLength }: Content): Uint8Array {

@@ -1,11 +1,19 @@
 import { hostCompiler } from "../../src/mcu/host.ts";
-import { hostC, type Implementation, webAssembly } from "../../src/mcu/implementations.ts";
+import { emulatedChip, hostC, type Implementation, webAssembly } from "../../src/mcu/implementations.ts";
 
 if (!hostCompiler()) console.warn("SKIPPED: the C kernels on the host (no C compiler; install gcc or clang)");
 
-/** Every way to run an image on this machine; the first is the plainest. */
-export const IMPLEMENTATIONS: readonly Implementation[] = [
-  webAssembly("scalar"),
-  webAssembly("simd"),
-  ...(hostCompiler() ? [hostC({ sanitize: true })] : []),
+/** The plainest: what the others are compared with. */
+export const PLAIN = webAssembly("scalar");
+
+/** Every way to run an image on this machine, and what share of the cases is affordable on it. */
+export const IMPLEMENTATIONS: readonly (Implementation & { readonly share: number })[] = [
+  { ...PLAIN, share: 1 },
+  { ...webAssembly("simd"), share: 1 },
+  ...(hostCompiler() ? [{ ...hostC({ sanitize: true }), share: 1 }] : []),
+  { ...emulatedChip(), share: 0.1 },
 ];
+
+/** `1`: more cases, at a size for continuous integration; `all`: every case there is. */
+export const SOAK =
+  process.env.THUMBNET_SOAK === "all" ? "all" : process.env.THUMBNET_SOAK === "1" ? "some" : null;

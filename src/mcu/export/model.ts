@@ -1,0 +1,154 @@
+/** The C files that hold a model and its sample. */
+import { formatShape } from "../../graph/shape.ts";
+import type { Image, ImagePort } from "../../plan/image.ts";
+import { formatFloat } from "../../report/table.ts";
+
+/** Values in a line of a C array. */
+const PER_LINE = 20;
+
+/** Text of a file or model, such as a tensor's name, so that it can neither end nor upset a C comment. */
+export function commentText(text: string): string {
+  return text
+    .replace(/[^\x20-\x7e]/g, "_")
+    .replace(/\/(?=\*)|\*(?=\/)/g, "$& ")
+    .replaceAll("??", "? ?");
+}
+
+/** `1f` is no C constant, `1.0f` is. */
+function floatConstant(value: number): string {
+  const text = formatFloat(value);
+  return /[.e]/.test(text) ? `${text}f` : `${text}.0f`;
+}
+
+function arrayLines(values: ArrayLike<number>): string {
+  const lines: string[] = [];
+  for (let i = 0; i < values.length; i += PER_LINE) {
+    lines.push(`    ${Array.prototype.slice.call(values, i, i + PER_LINE).join(",")},\n`);
+  }
+  return lines.join("");
+}
+
+/** What its elements are in C, and what they stand for. */
+function describePort(role: string, { name, tensor: { shape, dtype } }: ImagePort): string {
+  const stored = dtype === "int8" ? "" : `, ${dtype === "uint8" ? "cast to uint8_t" : "as int8"}`;
+  return `/* ${role} "${commentText(name)}", ${dtype} ${formatShape(shape)}${stored}. */`;
+}
+
+function portMacros(prefix: string, role: string, ports: readonly ImagePort[]): string {
+  const blocks = ports.map((port, i) => {
+    const [title, macro] = ports.length === 1 ? ["", ""] : [` ${i}`, `_${i}`];
+    const { bytes, scale, zeroPoint } = port.tensor;
+    const define = (what: string, value: string) =>
+      `#define ${prefix}_${role.toUpperCase()}${macro}_${what} ${value}\n`;
+    return [
+      `${describePort(`${role}${title}`, port)}\n`,
+      define("BYTES", `${bytes}u`),
+      define("SCALE", floatConstant(scale)),
+      define("ZERO_POINT", zeroPoint < 0 ? `(${zeroPoint})` : `${zeroPoint}`),
+    ].join("");
+  });
+  return `#define ${prefix}_${role.toUpperCase()}_COUNT ${ports.length}u\n${blocks.join("")}`;
+}
+
+/** The calls that take an index have it only where there is something to choose. */
+function inputParameters({ inputs }: Image): string {
+  return inputs.length === 1 ? "void" : "uint32_t index";
+}
+
+export function modelHeader(image: Image, name: string, modelFile: string): string {
+  const prefix = name.toUpperCase();
+  const guard = `${prefix}_H`;
+  const outputs =
+    image.outputs.length === 1
+      ? `/* Runs the network once. Returns the output; the next run overwrites it. */
+const int8_t *${name}_run(void);
+`
+      : `/* Runs the network once. Returns output 0; the next run overwrites all outputs. */
+const int8_t *${name}_run(void);
+
+/* An output of the last run. */
+const int8_t *${name}_output(uint32_t index);
+`;
+  return `/*
+ * ${commentText(modelFile)} as a C program: call ${name}_init once; then, for each run, write the input and call ${name}_run.
+ * Not to be called from an interrupt while it runs: there is one arena.
+ */
+#ifndef ${guard}
+#define ${guard}
+
+#include "thumbnet.h"
+
+#define ${prefix}_IMAGE_BYTES ${image.bytes.length}u
+/* ${image.arenaBytes} for activations, ${image.scratchBytes} that kernels work in. */
+#define ${prefix}_ARENA_BYTES ${image.arenaBytes + image.scratchBytes}u
+
+/* A real value is SCALE * (stored value - ZERO_POINT). */
+${portMacros(prefix, "input", image.inputs)}
+${portMacros(prefix, "output", image.outputs)}
+/* For the functions of thumbnet.h and log.h. */
+extern thumbnet_model ${name}_handle;
+
+/* Checks the image. 0 when all is well, else a thumbnet_status: nothing more may be called then. */
+int ${name}_init(void);
+
+/* Where to write ${image.inputs.length === 1 ? "the input" : "an input"}, before every run: a run uses it up. */
+int8_t *${name}_input(${inputParameters(image)});
+
+${outputs}
+#endif
+`;
+}
+
+export function modelSource(image: Image, name: string): string {
+  const prefix = name.toUpperCase();
+  const index = image.inputs.length === 1 ? "0" : "index";
+  const outputs =
+    image.outputs.length === 1
+      ? ""
+      : `
+const int8_t *${name}_output(uint32_t index) { return thumbnet_output(&${name}_handle, index); }
+`;
+  return `#include "${name}.h"
+
+/* Little-endian; the runtime reads words of it. */
+static const uint8_t image[${prefix}_IMAGE_BYTES] __attribute__((aligned(4))) = {
+${arrayLines(image.bytes)}};
+
+static uint8_t arena[${prefix}_ARENA_BYTES] __attribute__((aligned(4)));
+
+thumbnet_model ${name}_handle;
+
+int ${name}_init(void) { return (int)thumbnet_init(&${name}_handle, image, arena, sizeof arena); }
+
+int8_t *${name}_input(${inputParameters(image)}) { return thumbnet_input(&${name}_handle, ${index}); }
+
+const int8_t *${name}_run(void) {
+  thumbnet_run(&${name}_handle, 0, 0);
+  return thumbnet_output(&${name}_handle, 0);
+}
+${outputs}`;
+}
+
+export const SAMPLE_HEADER = `/* What main.c runs the network on. */
+#ifndef SAMPLE_H
+#define SAMPLE_H
+
+#include <stdint.h>
+
+/* The inputs one after the other, as they lie in the arena; 0: all zeros. */
+extern const int8_t *const sample;
+
+#endif
+`;
+
+/** @param values the inputs one after the other; null: all zeros, which take no room in flash */
+export function sampleSource(values: Int8Array | null): string {
+  if (!values) return `#include "sample.h"\n\nconst int8_t *const sample = 0;\n`;
+  return `#include "sample.h"
+
+static const int8_t values[${values.length}] = {
+${arrayLines(values)}};
+
+const int8_t *const sample = values;
+`;
+}

@@ -1,0 +1,55 @@
+// The C kernels, on the host and as ARMv6-M code on the emulated chip: reference models over real and random inputs.
+import { describe, expect, it } from "vitest";
+import { hostCompiler } from "../../src/mcu/host.ts";
+import { emulatedChip, hostC, type Step } from "../../src/mcu/implementations.ts";
+import { compileTflite } from "../../src/plan/compile.ts";
+import { crc32, formatCrc } from "../../src/plan/crc32.ts";
+import { readImage } from "../../src/plan/image.ts";
+import { GOLDEN_NAMES, loadGolden } from "../support/goldens.ts";
+import { PLAIN, SOAK } from "../support/implementations.ts";
+import { hasShared } from "../support/shared.ts";
+
+/** Inputs of each set that are run: an inference takes up to 3 s on the emulated chip. */
+const SOME: Readonly<Record<string, number>> = {
+  kws_ref_model: 20,
+  vww_96_int8: 5,
+  pretrainedResnet_quant: 5,
+  ad01_int8: 20,
+};
+const OF_RANDOM = 5;
+const QUICK = 2;
+
+function inputCount(name: string, available: number): number {
+  if (SOAK === "all") return available;
+  return Math.min(available, SOAK ? (SOME[name] ?? OF_RANDOM) : QUICK);
+}
+
+const CHIPS = [...(hostCompiler() ? [hostC()] : []), emulatedChip()];
+
+function outputOf(image: ReturnType<typeof readImage>, steps: readonly Step[]): Uint8Array {
+  const { offset, bytes } = image.outputs[0]!.tensor;
+  return steps.at(-1)!.arena.subarray(offset, offset + bytes);
+}
+
+describe.skipIf(!hasShared).each(CHIPS)("golden outputs, $name", ({ steps }) => {
+  it.each(GOLDEN_NAMES)(
+    "%s: outputs, checksums, and the arena after every operator",
+    async (name) => {
+      const golden = loadGolden(name);
+      const image = readImage(compileTflite(golden.model, name));
+      const size = image.inputs[0]!.tensor.bytes;
+      const each = golden.outputs.length / golden.crcs.length;
+      for (let n = 0; n < inputCount(name, golden.crcs.length); n++) {
+        const job = { image: image.bytes, inputs: [golden.inputs.subarray(n * size, (n + 1) * size)] };
+        const [[plain], [found]] = [await PLAIN.steps([job]), await steps([job])];
+        const differing = plain!.findIndex(({ arena }, i) => Buffer.compare(arena, found![i]!.arena) !== 0);
+        expect(differing, `input ${n}: first operator after which the arena differs`).toBe(-1);
+        const all = found!.reduce((crc, { stored }) => crc32(stored, crc), 0);
+        expect(formatCrc(all), `input ${n}`).toBe(formatCrc(golden.crcs[n]!));
+        const expected = new Uint8Array(golden.outputs.buffer, n * each, each);
+        expect(Buffer.compare(outputOf(image, found!), expected), `input ${n}`).toBe(0);
+      }
+    },
+    SOAK === "all" ? 3_600_000 : undefined,
+  );
+});
