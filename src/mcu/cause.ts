@@ -108,7 +108,14 @@ function patternOf(
   const wrongChannels = [...new Set(wrong.map((i) => i % channels))];
   const [delta] = deltas;
   const free = Array.from(expected.keys()).filter(inside).length;
-  if (deltas.size === 1 && wrong.length > 1 && wrong.filter(inside).length >= 0.9 * free && free > 0) {
+  const hasZeroPoint = record !== null && "outputZeroPoint" in record.fields;
+  if (
+    hasZeroPoint &&
+    deltas.size === 1 &&
+    wrong.length > 1 &&
+    wrong.filter(inside).length >= 0.9 * free &&
+    free > 0
+  ) {
     return `zero point: every element is off by ${delta}`;
   }
   if (wrong.every((i) => found[i]! < activationMin || found[i]! > activationMax)) {
@@ -117,8 +124,8 @@ function patternOf(
   if (record && isBorderOnly(wrong, record, image.operators[operator]!.output.shape)) {
     return "padding: only elements whose window reaches into the padding are wrong";
   }
-  if ([...deltas].every((d) => Math.abs(d) === 1) && wrong.length < 0.75 * expected.length) {
-    return "rounding mode: some elements are off by one (the chip's kernels round twice: ties up, then ties away from zero)";
+  if ([...deltas].every((d) => Math.abs(d) === 1)) {
+    return "rounding mode: elements are off by one (the chip's kernels round twice: ties up, then ties away from zero)";
   }
   if (wrongChannels.length <= channels / 2) {
     const listed = wrongChannels

@@ -28,7 +28,8 @@ interface OpenRun {
 export function parseLog(text: string, name: string): LoggedRun[] {
   const runs: LoggedRun[] = [];
   let run: OpenRun | null = null;
-  text.split(/\r?\n|\r/).forEach((line, i) => {
+  const lines = text.split(/\r?\n|\r/);
+  lines.forEach((line, i) => {
     const fail = (what: string): never => {
       throw new ThumbnetError(`${name}, line ${i + 1}: ${what}`);
     };
@@ -44,7 +45,9 @@ export function parseLog(text: string, name: string): LoggedRun[] {
       runs.push(run);
       run = null;
     } else if (/^(input|operator|output) /.test(line)) {
-      if (!readLine(line, run)) fail(`is garbled or out of order: "${line.slice(0, 60)}"`);
+      // The last line may be half a line: then the log is cut off, which is said below.
+      if (!readLine(line, run) && i < lines.length - 1)
+        fail(`is garbled or out of order: "${line.slice(0, 60)}"`);
     }
   });
   if (run) {

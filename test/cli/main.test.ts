@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { smallModel, temporaryFolder, thumbnet } from "./cli.ts";
 
-const COMMANDS = ["inspect", "run", "eval", "trace", "bench"];
+const COMMANDS = ["inspect", "run", "eval", "trace", "verify", "bench"];
 const { write } = temporaryFolder();
 const model = write("small.tflite", smallModel());
 

@@ -33,15 +33,13 @@ function promised(value: unknown): string[] {
 }
 
 describe("contents", () => {
-  it("are dist, README, LICENSE and all that package.json names", async () => {
+  it("are modules, types, kernels, README, LICENSE and all that package.json names", async () => {
     const { exports, bin } = JSON.parse(await readFile(join(installed.root, "package.json"), "utf8"));
-    expect(installed.files.filter((file) => !file.startsWith("dist/"))).toEqual([
-      "LICENSE",
-      "README.md",
-      "package.json",
-    ]);
-    expect(installed.files).toEqual(expect.arrayContaining(promised([exports, bin])));
-    expect(installed.files.filter((file) => !/\.(js|d\.ts|wasm)$|^[^/]+$/.test(file))).toEqual([]);
+    const expected =
+      /^dist\/.*\.(js|d\.ts|wasm)$|^firmware\/.*\.(c|h|S|ld)$|^firmware\/prebuilt\/.*\.(bin|json)$|^(LICENSE|README\.md|package\.json)$/;
+    expect(installed.files.filter((file) => !expected.test(file))).toEqual([]);
+    const needed = ["LICENSE", "README.md", "firmware/runtime.c", ...promised([exports, bin])];
+    expect(installed.files).toEqual(expect.arrayContaining(needed));
   });
 
   it("hold both WebAssembly modules as files, as the runtime has them inlined", async () => {

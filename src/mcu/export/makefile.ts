@@ -28,7 +28,10 @@ function list(name: string, items: readonly string[]): string {
  * @param pico sources for the Pico alone
  */
 export function makefile(resident: Resident, portable: readonly string[], pico: readonly string[]): string {
-  const [warnings, others] = [COMPILE.filter((f) => f.startsWith("-W")), COMPILE.filter((f) => !f.startsWith("-W"))];
+  const [warnings, others] = [
+    COMPILE.filter((f) => f.startsWith("-W")),
+    COMPILE.filter((f) => !f.startsWith("-W")),
+  ];
   return `# make host    builds build/host for this machine and runs it
 # make pico    builds build/pico.elf, .bin and .uf2 for a Raspberry Pi Pico
 # make size    shows what the program for the Pico takes

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type KernelName, KERNELS } from "../../plan/layout.ts";
+import { KERNELS, type KernelName } from "../../plan/layout.ts";
 import { FIRMWARE, includedFiles } from "../sources.ts";
 
 /** Where the program runs from: the flash, or the RAM with all that it is made of. */
