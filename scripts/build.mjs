@@ -1,6 +1,14 @@
 // Builds everything: record classes -> AssemblyScript (asc) -> wasm-opt -> inlined modules -> JavaScript.
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -32,8 +40,16 @@ function writeFile(path, content) {
 }
 
 async function importTypeScript(path) {
-  const result = await build({ entryPoints: [path], bundle: true, write: false, format: "esm", platform: "node" });
-  return import(`data:text/javascript;base64,${Buffer.from(result.outputFiles[0].contents).toString("base64")}`);
+  const result = await build({
+    entryPoints: [path],
+    bundle: true,
+    write: false,
+    format: "esm",
+    platform: "node",
+  });
+  return import(
+    `data:text/javascript;base64,${Buffer.from(result.outputFiles[0].contents).toString("base64")}`
+  );
 }
 
 const { assemblySource, cSource } = await importTypeScript(at("src/plan/records.ts"));
@@ -43,7 +59,13 @@ writeFile(at("firmware/support/records.h"), cSource());
 mkdirSync(at("build"), { recursive: true });
 const modules = {};
 for (const target of TARGETS) {
-  node(bin("assemblyscript", "asc.js"), ["assembly/index.ts", "--config", "asconfig.json", "--target", target]);
+  node(bin("assemblyscript", "asc.js"), [
+    "assembly/index.ts",
+    "--config",
+    "asconfig.json",
+    "--target",
+    target,
+  ]);
   const features = target === "simd" ? ["--enable-simd"] : [];
   const [raw, optimized] = [`build/${target}.raw.wasm`, `build/${target}.wasm`];
   const flags = ["-O3", "--enable-bulk-memory", "--enable-sign-ext", "--enable-mutable-globals", ...features];
@@ -54,12 +76,20 @@ for (const target of TARGETS) {
 const inlined = Object.entries(modules)
   .map(([target, bytes]) => `export const ${target} =\n  "${bytes.toString("base64")}";\n`)
   .join("");
-writeFile(at("src/runtime/wasm.generated.ts"), `// Written by scripts/build.mjs from assembly/. Do not edit.\n${inlined}`);
+writeFile(
+  at("src/runtime/wasm.generated.ts"),
+  `// Written by scripts/build.mjs from assembly/. Do not edit.\n${inlined}`,
+);
 
+// Built aside and then moved: a build that fails leaves the last one as it was.
+const staged = at("build/dist");
+rmSync(staged, { recursive: true, force: true });
+const tsc = join(dirname(require.resolve("typescript/package.json")), "bin", "tsc");
+node(tsc, ["-p", "tsconfig.build.json", "--outDir", "build/dist"]);
+mkdirSync(join(staged, "wasm"));
+for (const target of TARGETS) copyFileSync(at(`build/${target}.wasm`), join(staged, `wasm/${target}.wasm`));
 rmSync(at("dist"), { recursive: true, force: true });
-node(join(dirname(require.resolve("typescript/package.json")), "bin", "tsc"), ["-p", "tsconfig.build.json"]);
-mkdirSync(at("dist/wasm"), { recursive: true });
-for (const target of TARGETS) copyFileSync(at(`build/${target}.wasm`), at(`dist/wasm/${target}.wasm`));
+renameSync(staged, at("dist"));
 
 const bundle = await build({
   entryPoints: [at("dist/index.js")],

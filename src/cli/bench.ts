@@ -163,8 +163,9 @@ async function bench(paths: readonly string[], options: BenchOptions): Promise<v
   try {
     for (const model of models) {
       for (const engine of engines) {
-        using loaded = await loadModel(model.bytes, { name: model.name, engine });
+        const loaded = await loadModel(model.bytes, { name: model.name, engine });
         rows.push({ model, measured: await measure(loaded, options) });
+        loaded.dispose();
         progress.step();
       }
     }

@@ -208,11 +208,12 @@ export async function comparePeers(
   const progress = new Progress("bench", files.length * ROUNDS);
   try {
     for (const file of files) {
-      using model = await loadModel(file.bytes, { name: file.name, ...(engine ? { engine } : {}) });
+      const model = await loadModel(file.bytes, { name: file.name, ...(engine ? { engine } : {}) });
       if (model.inputs.length !== 1 || model.inputs[0]!.dtype !== "int8") {
         throw new ThumbnetError(`${file.name}: --peers compares models of one int8 input`);
       }
       results.push(...(await compareModel(file, model, peers, ownBytes, time, progress)));
+      model.dispose();
     }
   } finally {
     progress.end();

@@ -187,10 +187,6 @@ export class Model {
     this.#memory = new Uint8Array(0);
   }
 
-  [Symbol.dispose](): void {
-    this.dispose();
-  }
-
   #alive(): Kernels {
     if (!this.#kernels) throw new ThumbnetError("the model has been disposed of");
     return this.#kernels;

@@ -43,7 +43,7 @@ describe("bytes", () => {
   it("equal WebAssembly's after every operator, over the whole arena", async () => {
     for (let seed = 0; seed < SEEDS; seed++) {
       const { image, inputs } = sample(seed);
-      using model = await loadModel(image, { engine: "scalar" });
+      const model = await loadModel(image, { engine: "scalar" });
       const expected = model.trace(inputs, { arena: true });
       const { operators } = createEmulator(image).run(inputs, { arena: true });
       expect(operators.length).toBe(expected.length);
@@ -72,7 +72,7 @@ describe("bytes", () => {
 
   it("of the outputs are those of WebAssembly", async () => {
     const { image, inputs } = sample(11);
-    using model = await loadModel(image);
+    const model = await loadModel(image);
     expect(createEmulator(image).run(inputs).outputs).toEqual(model.runAll(inputs));
   });
 });

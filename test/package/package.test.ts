@@ -39,7 +39,7 @@ describe("contents", () => {
       /^dist\/.*\.(js|d\.ts|wasm)$|^firmware\/.*\.(c|h|S|ld)$|^firmware\/prebuilt\/.*\.(bin|json)$|^(LICENSE|README\.md|package\.json)$/;
     expect(installed.files.filter((file) => !expected.test(file))).toEqual([]);
     const needed = ["LICENSE", "README.md", "firmware/runtime.c", ...promised([exports, bin])];
-    expect(installed.files).toEqual(expect.arrayContaining(needed));
+    expect(needed.filter((file) => !installed.files.includes(file))).toEqual([]);
   });
 
   it("hold both WebAssembly modules as files, as the runtime has them inlined", async () => {
