@@ -8,7 +8,12 @@ import { add_s8 } from "./kernels/add_s8";
 import { avg_pool_s8 } from "./kernels/avg_pool_s8";
 import { conv_s8, conv_s8_pack, conv_s8_packed_bytes, conv_s8_scratch_bytes } from "./kernels/conv_s8";
 import { copy_s8 } from "./kernels/copy_s8";
-import { depthwise_s8, depthwise_s8_pack, depthwise_s8_packed_bytes } from "./kernels/depthwise_s8";
+import {
+  depthwise_s8,
+  depthwise_s8_pack,
+  depthwise_s8_packed_bytes,
+  depthwise_s8_scratch_bytes,
+} from "./kernels/depthwise_s8";
 import {
   fully_connected_s8,
   fully_connected_s8_pack,
@@ -27,6 +32,7 @@ import {
   pointwise_s8_scratch_bytes,
 } from "./kernels/pointwise_s8";
 import { softmax_s8 } from "./kernels/softmax_s8";
+import { formCounts } from "./support/channels";
 import * as R from "./support/records";
 
 const ALIGNMENT: usize = 16;
@@ -64,6 +70,8 @@ function scratchBytes(record: usize): usize {
       return conv_s8_scratch_bytes(changetype<R.ConvS8Record>(record));
     case R.POINTWISE_S8:
       return pointwise_s8_scratch_bytes(changetype<R.PointwiseS8Record>(record));
+    case R.DEPTHWISE_S8:
+      return depthwise_s8_scratch_bytes(changetype<R.DepthwiseS8Record>(record));
     case R.FULLY_CONNECTED_S8:
       return fully_connected_s8_scratch_bytes(changetype<R.FullyConnectedS8Record>(record));
     default:
@@ -144,7 +152,7 @@ function runRecord(record: usize, image: usize, arena: usize, packed: usize, scr
       pointwise_s8(changetype<R.PointwiseS8Record>(record), image, arena, packed, scratch);
       break;
     case R.DEPTHWISE_S8:
-      depthwise_s8(changetype<R.DepthwiseS8Record>(record), image, arena, packed);
+      depthwise_s8(changetype<R.DepthwiseS8Record>(record), image, arena, packed, scratch);
       break;
     case R.FULLY_CONNECTED_S8:
       fully_connected_s8(changetype<R.FullyConnectedS8Record>(record), image, arena, packed, scratch);
@@ -179,4 +187,9 @@ function runRecord(record: usize, image: usize, arena: usize, packed: usize, scr
     default:
       unreachable();
   }
+}
+
+/** How many channels got each form of requantisation (see solve.ts) since this module was instantiated. */
+export function requantizationForms(form: i32): u32 {
+  return ASC_FEATURE_SIMD ? load<u32>(formCounts + (<usize>form << 2)) : 0;
 }

@@ -68,7 +68,14 @@ for (const target of TARGETS) {
   ]);
   const features = target === "simd" ? ["--enable-simd"] : [];
   const [raw, optimized] = [`build/${target}.raw.wasm`, `build/${target}.wasm`];
-  const flags = ["-O3", "--enable-bulk-memory", "--enable-sign-ext", "--enable-mutable-globals", ...features];
+  const flags = [
+    "-O3",
+    "--enable-bulk-memory",
+    "--enable-sign-ext",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    ...features,
+  ];
   node(bin("binaryen", "wasm-opt"), [raw, "-o", optimized, ...flags, "--strip-debug", "--strip-producers"]);
   modules[target] = readFileSync(at(optimized));
 }

@@ -4,109 +4,86 @@
  * input zero point. Per output channel int32 bias (zero point folded in) and requantisation; see
  * docs/arithmetic.md.
  */
-import { columnStride, columnsBytes, multiplyColumns, PIXELS, packedBytes, packWeights, widen } from "../support/gemm";
+import { setTables } from "../support/channels";
+import { multiplyFour, multiplyOne, packedBytes, packWeights, PIXELS, setTarget, setWindow, widen } from "../support/gemm";
 import { addressOf } from "../support/operand";
 import { ConvS8Record } from "../support/records";
 import { clamp, requantize } from "../support/requantize";
 
+/*
+ * The vector path widens the input of a group once, padding put around it, so that a window's rows are runs of int16
+ * and nothing inside asks where the border is. With dilation the taps of a row lie apart: then each tap is a row.
+ */
+
 // @ts-ignore: decorator
 @inline
-function depthOf(r: ConvS8Record): i32 {
-  return <i32>r.kernelHeight * r.kernelWidth * (<i32>r.inputChannels / r.groups);
+function groupInputs(r: ConvS8Record): i32 {
+  return <i32>r.inputChannels / r.groups;
+}
+
+/** Pixels across and down that the windows cover, padding included. */
+// @ts-ignore: decorator
+@inline
+function coveredWidth(r: ConvS8Record): i32 {
+  return (<i32>r.outputWidth - 1) * r.strideWidth + (<i32>r.kernelWidth - 1) * r.dilationWidth + 1;
+}
+
+// @ts-ignore: decorator
+@inline
+function coveredHeight(r: ConvS8Record): i32 {
+  return (<i32>r.outputHeight - 1) * r.strideHeight + (<i32>r.kernelHeight - 1) * r.dilationHeight + 1;
+}
+
+/** int16 from one covered row to the next, with room for what `widen` writes too much. */
+// @ts-ignore: decorator
+@inline
+function rowStride(r: ConvS8Record): i32 {
+  return coveredWidth(r) * groupInputs(r) + 8;
+}
+
+// @ts-ignore: decorator
+@inline
+function hasWholeRows(r: ConvS8Record): bool {
+  return r.dilationWidth == 1;
 }
 
 export function conv_s8_packed_bytes(r: ConvS8Record): usize {
-  return ASC_FEATURE_SIMD ? <usize>r.groups * packedBytes(depthOf(r), <i32>r.outputChannels / r.groups) : 0;
+  if (!ASC_FEATURE_SIMD) return 0;
+  return <usize>r.groups * groupBytes(r);
+}
+
+function groupBytes(r: ConvS8Record): usize {
+  const outputs = <i32>r.outputChannels / r.groups;
+  return hasWholeRows(r)
+    ? packedBytes(<i32>r.kernelWidth * groupInputs(r), r.kernelHeight, outputs)
+    : packedBytes(groupInputs(r), <i32>r.kernelHeight * r.kernelWidth, outputs);
 }
 
 export function conv_s8_scratch_bytes(r: ConvS8Record): usize {
-  return ASC_FEATURE_SIMD ? columnsBytes(depthOf(r)) : 0;
+  return ASC_FEATURE_SIMD ? (<usize>coveredHeight(r) * rowStride(r) + 8) << 1 : 0;
 }
 
 export function conv_s8_pack(r: ConvS8Record, image: usize, packed: usize): void {
   if (ASC_FEATURE_SIMD) {
-    const depth = depthOf(r);
-    const channels = <i32>r.outputChannels / r.groups;
+    const depth = <i32>r.kernelHeight * r.kernelWidth * groupInputs(r);
+    const outputs = <i32>r.outputChannels / r.groups;
     for (let group = 0; group < <i32>r.groups; group++) {
-      const first = <usize>group * channels;
-      packWeights(
-        packed + <usize>group * packedBytes(depth, channels),
-        image + r.weights + first * depth,
-        image + r.bias + (first << 2),
-        image + r.multipliers + (first << 2),
-        image + r.shifts + first,
-        depth,
-        channels,
-      );
+      const first = <usize>group * outputs;
+      const words = first << 2;
+      setTables(image + r.bias + words, image + r.multipliers + words, image + r.shifts + first, 1, r.outputZeroPoint, r.activationMin, r.activationMax);
+      setRuns(r);
+      packWeights(packed, image + r.weights + first * depth, outputs);
+      packed += groupBytes(r);
     }
   }
 }
 
-/** Writes the column of one output pixel and one group: [KH, KW, C_in / groups] int16. */
-function fillColumn(r: ConvS8Record, input: usize, y: i32, x: i32, column: usize): void {
-  const zeroPoint = i16x8.splat(r.inputZeroPoint);
-  const channels = <i32>r.inputChannels;
-  const segment = channels / <i32>r.groups;
-  const height = <i32>r.inputHeight;
-  const width = <i32>r.inputWidth;
-  const kernelWidth = <i32>r.kernelWidth;
-  const dilation = <i32>r.dilationWidth;
-  const row = kernelWidth * segment;
-  const left = x * r.strideWidth - r.padLeft;
-  for (let ky = 0; ky < <i32>r.kernelHeight; ky++) {
-    const iy = y * r.strideHeight - r.padTop + ky * r.dilationHeight;
-    if (iy < 0 || iy >= height) {
-      pad(column, row, zeroPoint);
-    } else if (dilation == 1 && segment == channels) {
-      // A row of the window is one run of bytes: what lies outside on either side is padding.
-      const from = min(max(0, -left), kernelWidth);
-      const to = max(from, min(kernelWidth, width - left));
-      pad(column, from * segment, zeroPoint);
-      widen(column + (<usize>(from * segment) << 1), input + ((iy * width + left + from) * channels), (to - from) * segment);
-      pad(column + (<usize>(to * segment) << 1), (kernelWidth - to) * segment, zeroPoint);
-    } else {
-      for (let kx = 0; kx < kernelWidth; kx++) {
-        const ix = left + kx * dilation;
-        const target = column + (<usize>(kx * segment) << 1);
-        if (ix < 0 || ix >= width) pad(target, segment, zeroPoint);
-        else widen(target, input + ((iy * width + ix) * channels), segment);
-      }
-    }
-    column += <usize>row << 1;
-  }
-}
-
-/** `count` int16 of padding, in order with `widen`: up to 7 more, which the next piece overwrites. */
-// @ts-ignore: decorator
-@inline
-function pad(target: usize, count: i32, value: v128): void {
-  for (let i = 0; i < count; i += 8) v128.store(target + (<usize>i << 1), value);
-}
-
-function convColumns(r: ConvS8Record, input: usize, output: usize, packed: usize, scratch: usize): void {
-  const groups = <i32>r.groups;
-  const depth = depthOf(r);
-  const channels = <i32>r.outputChannels / groups;
-  const stride = <usize>columnStride(depth) << 1;
-  const width = <i32>r.outputWidth;
-  const pixels = <i32>r.outputHeight * width;
-  for (let group = 0; group < groups; group++) {
-    const from = input + group * (<i32>r.inputChannels / groups);
-    const to = output + group * channels;
-    let y = 0, x = 0;
-    for (let p = 0; p < pixels; p += PIXELS) {
-      const count = min(PIXELS, pixels - p);
-      for (let i = 0; i < count; i++) {
-        fillColumn(r, from, y, x, scratch + <usize>i * stride);
-        if (++x == width) {
-          x = 0;
-          y++;
-        }
-      }
-      multiplyColumns(scratch, count, packed, depth, channels, to + p * r.outputChannels, r.outputChannels, r.outputZeroPoint, r.activationMin, r.activationMax);
-    }
-    packed += packedBytes(depth, channels);
-  }
+/** The runs of a window in the widened input. */
+function setRuns(r: ConvS8Record): void {
+  const inputs = groupInputs(r);
+  const down = <i32>r.dilationHeight * rowStride(r);
+  if (hasWholeRows(r)) setWindow(<i32>r.kernelWidth * inputs, 1, 0, r.kernelHeight, down);
+  else setWindow(inputs, r.kernelWidth, <i32>r.dilationWidth * inputs, r.kernelHeight, down);
 }
 
 export function conv_s8(r: ConvS8Record, image: usize, arena: usize, packed: usize, scratch: usize): void {
@@ -115,11 +92,92 @@ export function conv_s8(r: ConvS8Record, image: usize, arena: usize, packed: usi
   const inputBytes = <usize>r.inputHeight * r.inputWidth * r.inputChannels;
   const outputBytes = <usize>r.outputHeight * r.outputWidth * r.outputChannels;
   for (let n = 0; n < <i32>r.batch; n++) {
-    if (ASC_FEATURE_SIMD) convColumns(r, input, output, packed, scratch);
+    if (ASC_FEATURE_SIMD) convVector(r, input, output, packed, scratch);
     else convPlain(r, image, input, output);
     input += inputBytes;
     output += outputBytes;
   }
+}
+
+function convVector(r: ConvS8Record, input: usize, output: usize, packed: usize, scratch: usize): void {
+  const groups = <i32>r.groups;
+  const inputs = groupInputs(r);
+  const outputs = <i32>r.outputChannels / groups;
+  setRuns(r);
+  setTarget(r.outputChannels, outputs, r.outputZeroPoint, r.activationMin, r.activationMax);
+  for (let group = 0; group < groups; group++) {
+    widenInput(r, input + group * inputs, scratch);
+    multiplyWindows(r, scratch, packed, output + group * outputs);
+    packed += groupBytes(r);
+  }
+}
+
+/** Every output pixel, four at a time wherever they lie. */
+function multiplyWindows(r: ConvS8Record, inputs: usize, packed: usize, output: usize): void {
+  const width = <i32>r.outputWidth;
+  const right = <usize>(<i32>r.strideWidth * groupInputs(r)) << 1;
+  // From the last pixel of a row to the first of the next.
+  const wrap = (<usize>(<i32>r.strideHeight * rowStride(r)) << 1) - right * (width - 1);
+  const step = <usize>r.outputChannels;
+  let left = <i32>r.outputHeight * width;
+  let x = 0;
+  let p0 = inputs;
+  for (; left >= PIXELS; left -= PIXELS) {
+    const p1 = p0 + (++x == width ? wrap : right);
+    if (x == width) x = 0;
+    const p2 = p1 + (++x == width ? wrap : right);
+    if (x == width) x = 0;
+    const p3 = p2 + (++x == width ? wrap : right);
+    if (x == width) x = 0;
+    multiplyFour(p0, p1, p2, p3, packed, output);
+    p0 = p3 + (++x == width ? wrap : right);
+    if (x == width) x = 0;
+    output += <usize>PIXELS * step;
+  }
+  for (; left > 0; left--) {
+    multiplyOne(p0, packed, output);
+    p0 += ++x == width ? wrap : right;
+    if (x == width) x = 0;
+    output += step;
+  }
+}
+
+/** The covered part of one group's input as int16, with the zero point where there is padding. */
+function widenInput(r: ConvS8Record, input: usize, target: usize): void {
+  const zeroPoint = i16x8.splat(r.inputZeroPoint);
+  const channels = <i32>r.inputChannels;
+  const inputs = groupInputs(r);
+  const width = coveredWidth(r);
+  const stride = <usize>rowStride(r) << 1;
+  const before = min(<i32>r.padLeft, width);
+  const inside = max(0, min(<i32>r.inputWidth, width - before));
+  for (let y = -<i32>r.padTop; y < coveredHeight(r) - <i32>r.padTop; y++) {
+    if (y < 0 || y >= <i32>r.inputHeight) {
+      fill(target, width * inputs, zeroPoint);
+    } else {
+      fill(target, before * inputs, zeroPoint);
+      let to = target + (<usize>(before * inputs) << 1);
+      const from = input + y * <i32>r.inputWidth * channels;
+      if (inputs == channels) {
+        widen(to, from, inside * inputs);
+        to += <usize>(inside * inputs) << 1;
+      } else {
+        for (let x = 0; x < inside; x++) {
+          widen(to, from + x * channels, inputs);
+          to += <usize>inputs << 1;
+        }
+      }
+      fill(to, (width - before - inside) * inputs, zeroPoint);
+    }
+    target += stride;
+  }
+}
+
+/** `count` int16 of padding and, like `widen`, up to 7 more, which the next piece overwrites. */
+// @ts-ignore: decorator
+@inline
+function fill(target: usize, count: i32, value: v128): void {
+  for (let i = 0; i < count; i += 8) v128.store(target + (<usize>i << 1), value);
 }
 
 function convPlain(r: ConvS8Record, image: usize, input: usize, output: usize): void {

@@ -2,8 +2,18 @@
  * Fully connected: input [N, C_in], weights [C_out, C_in], output [N, C_out], all int8. Bias int32 for each
  * output channel (zero points folded in); one requantisation, or one for each; weights may have a zero point. See docs/arithmetic.md.
  */
-import { BLOCK_BYTES, biasHigh, biasLow, CHANNELS, packBlock, requantizeBlock, storeBytes } from "../support/channels";
-import { columnStride, widen } from "../support/gemm";
+import {
+  BLOCK_BYTES,
+  biasHigh,
+  biasLow,
+  CHANNELS,
+  packBlock,
+  requantizeBlock,
+  setSumRange,
+  setTables,
+  storeBytes,
+} from "../support/channels";
+import { widen } from "../support/gemm";
 import { addressOf } from "../support/operand";
 import { FullyConnectedS8Record } from "../support/records";
 import { clamp, requantize } from "../support/requantize";
@@ -14,14 +24,19 @@ export function fully_connected_s8_packed_bytes(r: FullyConnectedS8Record): usiz
 
 /** One input row as int16, zeros up to a whole vector. */
 export function fully_connected_s8_scratch_bytes(r: FullyConnectedS8Record): usize {
-  return ASC_FEATURE_SIMD ? <usize>(columnStride(r.inputChannels) + 8) << 1 : 0;
+  return ASC_FEATURE_SIMD ? <usize>(r.inputChannels + 24) << 1 : 0;
 }
 
 export function fully_connected_s8_pack(r: FullyConnectedS8Record, image: usize, packed: usize): void {
   if (ASC_FEATURE_SIMD) {
     const channels = <i32>r.outputChannels;
+    const depth = <i32>r.inputChannels;
+    setTables(image + r.bias, image + r.multipliers, image + r.shifts, r.perChannel, r.outputZeroPoint, r.activationMin, r.activationMax);
     for (let c = 0; c < channels; c += CHANNELS) {
-      packBlock(packed, c, channels, image + r.bias, image + r.multipliers, image + r.shifts, r.perChannel);
+      for (let i = 0; i < min(CHANNELS, channels - c); i++) {
+        setSumRange(i, image + r.weights + <usize>(c + i) * depth, depth, 1, r.weightsZeroPoint);
+      }
+      packBlock(packed, c, channels, 0);
       packed += BLOCK_BYTES;
     }
   }
@@ -63,6 +78,7 @@ function rowVector(
   widen(scratch, input, depth);
   // The last load of a weight row runs into the next one: those weights must meet zeros.
   v128.store(scratch + (<usize>depth << 1), i64x2.splat(0));
+  v128.store(scratch + (<usize>depth << 1), i64x2.splat(0), 16);
   for (let c = 0; c < channels; c += CHANNELS) {
     const offset = i32x4.splat(correction);
     const sum0 = fourRows(weights, scratch, depth, channels - c);
@@ -83,12 +99,17 @@ function fourRows(weights: usize, row: usize, depth: i32, rows: i32): v128 {
   const w2 = w1 + (rows > 2 ? <usize>depth : 0);
   const w3 = w2 + (rows > 3 ? <usize>depth : 0);
   let a = i32x4.splat(0), b = a, c = a, d = a;
-  for (let k = 0; k < depth; k += 8) {
-    const x = v128.load(row + (<usize>k << 1));
-    a = i32x4.add(a, i32x4.dot_i16x8_s(x, v128.load_ext<i8>(weights + k)));
-    b = i32x4.add(b, i32x4.dot_i16x8_s(x, v128.load_ext<i8>(w1 + k)));
-    c = i32x4.add(c, i32x4.dot_i16x8_s(x, v128.load_ext<i8>(w2 + k)));
-    d = i32x4.add(d, i32x4.dot_i16x8_s(x, v128.load_ext<i8>(w3 + k)));
+  for (let k = 0; k < depth; k += 16) {
+    const x0 = v128.load(row + (<usize>k << 1)), x1 = v128.load(row + (<usize>k << 1), 16);
+    const wa = weights + k, wb = w1 + k, wc = w2 + k, wd = w3 + k;
+    a = i32x4.add(a, i32x4.dot_i16x8_s(x0, v128.load_ext<i8>(wa)));
+    b = i32x4.add(b, i32x4.dot_i16x8_s(x0, v128.load_ext<i8>(wb)));
+    c = i32x4.add(c, i32x4.dot_i16x8_s(x0, v128.load_ext<i8>(wc)));
+    d = i32x4.add(d, i32x4.dot_i16x8_s(x0, v128.load_ext<i8>(wd)));
+    a = i32x4.add(a, i32x4.dot_i16x8_s(x1, v128.load_ext<i8>(wa, 8)));
+    b = i32x4.add(b, i32x4.dot_i16x8_s(x1, v128.load_ext<i8>(wb, 8)));
+    c = i32x4.add(c, i32x4.dot_i16x8_s(x1, v128.load_ext<i8>(wc, 8)));
+    d = i32x4.add(d, i32x4.dot_i16x8_s(x1, v128.load_ext<i8>(wd, 8)));
   }
   const ab = i32x4.add(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7));
   const cd = i32x4.add(v128.shuffle<i32>(c, d, 0, 4, 1, 5), v128.shuffle<i32>(c, d, 2, 6, 3, 7));

@@ -1,46 +1,141 @@
 /**
- * Per-channel requantisation eight channels at a time (SIMD). A block holds for eight channels what the
- * kernels need, widened to int32 and padded with zeros past the last channel:
+ * Requantisation eight channels at a time (SIMD). A block holds for eight channels what the form needs that was
+ * proven for all of them (see `solve.ts`), padded with zeros past the last channel:
  *
- *   0 whether the plain form is needed   16 bias   48 multiplier   80 2^(30 - right shift)   112 shift
+ *     0 form   16 bias (less the origin)   48 scale or multiplier   80 offset or 2^(30 - right shift)
+ *   112 offset below zero less offset, or shift
  */
 import { requantize } from "./requantize";
+import { Channel, FLOAT, FLOAT_SIGN, INTEGER, PLAIN, ROUNDER, Solution, solveFloat, solveFloatSign } from "./solve";
 
 export const CHANNELS: i32 = 8;
 export const BLOCK_BYTES: usize = 144;
 const BIAS: usize = 16;
-const MULTIPLIER: usize = 48;
-const SCALE: usize = 80;
-const SHIFT: usize = 112;
+const SCALE: usize = 48;
+const OFFSET: usize = 80;
+const EXTRA: usize = 112;
 
-/** Fills the block of channels [first, first + 8) of `channels`. `step` 0 uses one multiplier for all. */
-export function packBlock(
-  block: usize,
-  first: i32,
-  channels: i32,
+/** How many channels each form was chosen for, since the module was instantiated: u32 by form. */
+export const formCounts = memory.data(16);
+
+const channel = changetype<Channel>(memory.data(offsetof<Channel>()));
+const solution = changetype<Solution>(memory.data(offsetof<Solution>()));
+
+/** What all channels of an operator have in common, and where the tables of its image are. */
+// @ts-ignore: decorator
+@unmanaged
+export class Tables {
+  bias: usize;
+  multipliers: usize;
+  shifts: usize;
+  /** 1, or 0 for one multiplier for all channels. */
+  step: usize;
+  zeroPoint: i32;
+  low: i32;
+  high: i32;
+}
+
+export const tables = changetype<Tables>(memory.data(offsetof<Tables>()));
+
+export function setTables(
   bias: usize,
   multipliers: usize,
   shifts: usize,
   step: usize,
+  zeroPoint: i32,
+  low: i32,
+  high: i32,
 ): void {
-  memory.fill(block, 0, BLOCK_BYTES);
-  for (let i = 0; i < min(CHANNELS, channels - first); i++) {
-    const c = <usize>(first + i);
-    const at = block + (<usize>i << 2);
-    const shift = <i32>load<i8>(shifts + c * step);
-    store<i32>(at, load<i32>(bias + (c << 2)), BIAS);
-    store<i32>(at, load<i32>(multipliers + ((c * step) << 2)), MULTIPLIER);
-    store<i32>(at, shift, SHIFT);
-    if (isPlain(shift)) store<i32>(block, 1);
-    else store<i32>(at, 1 << (30 + shift), SCALE);
-  }
+  tables.bias = bias;
+  tables.multipliers = multipliers;
+  tables.shifts = shifts;
+  tables.step = step;
+  tables.zeroPoint = zeroPoint;
+  tables.low = low;
+  tables.high = high;
 }
 
-/** Whether a shift is outside what the vector form can do: a left shift, or by 31 to the right. */
+/** The range of sum(x * w) for channel `first + i` at index i: i32 minimum and maximum, of eight channels. */
+export const sums = memory.data(64);
+
+/** Sets the range of a channel's sum from its weights, `stride` bytes apart, with any int8 input. */
+export function setSumRange(i: i32, weights: usize, count: i32, stride: usize, weightsZeroPoint: i32): void {
+  let low = 0, high = 0;
+  for (let k = 0; k < count; k++) {
+    const w = <i32>load<i8>(weights) - weightsZeroPoint;
+    low += w > 0 ? w * -128 : w * 127;
+    high += w > 0 ? w * 127 : w * -128;
+    weights += stride;
+  }
+  store<i32>(sums + (<usize>i << 3), low);
+  store<i32>(sums + (<usize>i << 3), high, 4);
+}
+
+/** Fills `channel`; false where an accumulator could leave int32. `folded` is taken off the bias. */
+function setChannel(i: i32, c: usize, folded: i32): bool {
+  const bias = <i64>load<i32>(tables.bias + (c << 2)) - folded;
+  const low = bias + load<i32>(sums + (<usize>i << 3)), high = bias + load<i32>(sums + (<usize>i << 3), 4);
+  channel.multiplier = load<i32>(tables.multipliers + ((c * tables.step) << 2));
+  channel.shift = load<i8>(tables.shifts + c * tables.step);
+  channel.zeroPoint = tables.zeroPoint;
+  channel.low = tables.low;
+  channel.high = tables.high;
+  channel.accMin = <i32>low;
+  channel.accMax = <i32>high;
+  // The left shift must not wrap either.
+  const limit = (<i64>1 << 30) >> max(channel.shift, 0);
+  return low > -limit && high < limit;
+}
+
+/** Whether a shift is outside what the INTEGER form can do: a left shift, or by 31 to the right. */
 // @ts-ignore: decorator
 @inline
 export function isPlain(shift: i32): bool {
   return shift > 0 || shift < -30;
+}
+
+function tryFloat(block: usize, first: i32, count: i32, folded: usize, form: i32): bool {
+  for (let i = 0; i < count; i++) {
+    const c = <usize>(first + i);
+    const at = block + (<usize>i << 2);
+    const fold = folded ? load<i32>(folded + (<usize>i << 2)) : 0;
+    if (!setChannel(i, c, fold)) return false;
+    if (!(form == FLOAT ? solveFloat(channel, solution) : solveFloatSign(channel, solution))) return false;
+    store<i32>(at, load<i32>(tables.bias + (c << 2)) - fold - solution.origin, BIAS);
+    store<f32>(at, solution.scale, SCALE);
+    store<f32>(at, solution.offset, OFFSET);
+    store<f32>(at, form == FLOAT ? 0.0 : solution.offset2 - solution.offset, EXTRA);
+    // The offset below zero is put together again at run time: it must come out as it was proven.
+    if (form == FLOAT_SIGN && solution.offset + (solution.offset2 - solution.offset) != solution.offset2) return false;
+  }
+  return true;
+}
+
+/**
+ * Fills the block of channels [first, first + 8) of `channels` by the cheapest form that is proven for all of them.
+ * `tables` and `sums` are set; `folded` is 0, or the address of what is taken off each bias (i32).
+ */
+export function packBlock(block: usize, first: i32, channels: i32, folded: usize): void {
+  const count = min(CHANNELS, channels - first);
+  memory.fill(block, 0, BLOCK_BYTES);
+  let form = FLOAT;
+  while (form < INTEGER && !tryFloat(block, first, count, folded, form)) form++;
+  if (form >= INTEGER) {
+    memory.fill(block, 0, BLOCK_BYTES);
+    for (let i = 0; i < count; i++) {
+      const c = <usize>(first + i);
+      const at = block + (<usize>i << 2);
+      const shift = <i32>load<i8>(tables.shifts + c * tables.step);
+      store<i32>(at, load<i32>(tables.bias + (c << 2)) - (folded ? load<i32>(folded + (<usize>i << 2)) : 0), BIAS);
+      store<i32>(at, load<i32>(tables.multipliers + ((c * tables.step) << 2)), SCALE);
+      store<i32>(at, isPlain(shift) ? 0 : 1 << (30 + shift), OFFSET);
+      store<i32>(at, shift, EXTRA);
+      if (isPlain(shift)) form = PLAIN;
+    }
+  }
+  store<i32>(block, form);
+  const counter = formCounts + (<usize>form << 2);
+  store<u32>(counter, load<u32>(counter) + count);
 }
 
 // @ts-ignore: decorator
@@ -56,8 +151,9 @@ export function biasHigh(block: usize): v128 {
 }
 
 /**
- * Four accumulators, requantized exactly. `scale` is 2^(30 - e) for a right shift by e: the second rounding
- * is a 64-bit product, half added, one less below zero (ties away from zero), and the same shift in all lanes.
+ * Four accumulators, requantized exactly in integers. `scale` is 2^(30 - e) for a right shift by e: the second
+ * rounding is a 64-bit product, half added, one less below zero (ties away from zero), and the same shift in all
+ * lanes.
  */
 // @ts-ignore: decorator
 @inline
@@ -74,6 +170,42 @@ export function requantizeLanes(acc: v128, multiplier: v128, scale: v128): v128 
   return v128.shuffle<i32>(i64x2.shr_u(low, 30), i64x2.shr_u(high, 30), 0, 2, 4, 6);
 }
 
+/** Rounds float32 to int32, for |x| < 2^22. */
+// @ts-ignore: decorator
+@inline
+export function roundLanes(x: v128): v128 {
+  return i32x4.sub(f32x4.add(x, f32x4.splat(ROUNDER)), i32x4.splat(reinterpret<i32>(ROUNDER)));
+}
+
+// @ts-ignore: decorator
+@inline
+function floatLanes(acc: v128, block: usize): v128 {
+  const product = f32x4.mul(f32x4.convert_i32x4_s(acc), v128.load(block, SCALE));
+  return roundLanes(f32x4.add(product, v128.load(block, OFFSET)));
+}
+
+// @ts-ignore: decorator
+@inline
+function floatSignLanes(acc: v128, block: usize): v128 {
+  const below = v128.and(i32x4.shr_s(acc, 31), v128.load(block, EXTRA));
+  const product = f32x4.mul(f32x4.convert_i32x4_s(acc), v128.load(block, SCALE));
+  return roundLanes(f32x4.add(product, f32x4.add(v128.load(block, OFFSET), below)));
+}
+
+/** Eight accumulators of a block's channels to eight int8 in the low half, by any form but FLOAT. */
+function requantizeOther(low: v128, high: v128, block: usize, zeroPoint: v128): v128 {
+  const form = load<i32>(block);
+  if (form == FLOAT_SIGN) return i16x8.narrow_i32x4_s(floatSignLanes(low, block), floatSignLanes(high, block + 16));
+  if (form == INTEGER) {
+    low = requantizeLanes(low, v128.load(block, SCALE), v128.load(block, OFFSET));
+    high = requantizeLanes(high, v128.load(block, SCALE + 16), v128.load(block, OFFSET + 16));
+  } else {
+    low = plainLanes(low, block);
+    high = plainLanes(high, block + 16);
+  }
+  return i16x8.narrow_i32x4_s(i32x4.add(low, zeroPoint), i32x4.add(high, zeroPoint));
+}
+
 /** Eight accumulators of a block's channels to eight int8 in the low half. */
 // @ts-ignore: decorator
 @inline
@@ -85,14 +217,11 @@ export function requantizeBlock(
   activationMin: v128,
   activationMax: v128,
 ): v128 {
-  if (load<i32>(block)) {
-    low = plainLanes(low, block);
-    high = plainLanes(high, block + 16);
-  } else {
-    low = requantizeLanes(low, v128.load(block, MULTIPLIER), v128.load(block, SCALE));
-    high = requantizeLanes(high, v128.load(block, MULTIPLIER + 16), v128.load(block, SCALE + 16));
-  }
-  return narrow(i32x4.add(low, zeroPoint), i32x4.add(high, zeroPoint), activationMin, activationMax);
+  const words =
+    load<i32>(block) == FLOAT
+      ? i16x8.narrow_i32x4_s(floatLanes(low, block), floatLanes(high, block + 16))
+      : requantizeOther(low, high, block, zeroPoint);
+  return i8x16.min_s(i8x16.max_s(i8x16.narrow_i16x8_s(words, words), activationMin), activationMax);
 }
 
 /** Eight int32 to int8, clamped. */
@@ -104,10 +233,10 @@ export function narrow(low: v128, high: v128, activationMin: v128, activationMax
 }
 
 function plainLanes(acc: v128, block: usize): v128 {
-  const a = requantize(i32x4.extract_lane(acc, 0), load<i32>(block, MULTIPLIER), load<i32>(block, SHIFT));
-  const b = requantize(i32x4.extract_lane(acc, 1), load<i32>(block, MULTIPLIER + 4), load<i32>(block, SHIFT + 4));
-  const c = requantize(i32x4.extract_lane(acc, 2), load<i32>(block, MULTIPLIER + 8), load<i32>(block, SHIFT + 8));
-  const d = requantize(i32x4.extract_lane(acc, 3), load<i32>(block, MULTIPLIER + 12), load<i32>(block, SHIFT + 12));
+  const a = requantize(i32x4.extract_lane(acc, 0), load<i32>(block, SCALE), load<i32>(block, EXTRA));
+  const b = requantize(i32x4.extract_lane(acc, 1), load<i32>(block, SCALE + 4), load<i32>(block, EXTRA + 4));
+  const c = requantize(i32x4.extract_lane(acc, 2), load<i32>(block, SCALE + 8), load<i32>(block, EXTRA + 8));
+  const d = requantize(i32x4.extract_lane(acc, 3), load<i32>(block, SCALE + 12), load<i32>(block, EXTRA + 12));
   return i32x4(a, b, c, d);
 }
 
@@ -115,11 +244,11 @@ function plainLanes(acc: v128, block: usize): v128 {
 // @ts-ignore: decorator
 @inline
 export function storeBytes(address: usize, bytes: v128, count: i32): void {
-  if (count >= 8) {
-    v128.store_lane<i64>(address, bytes, 0);
-    return;
-  }
-  let rest = <u64>i64x2.extract_lane(bytes, 0);
+  if (count >= 8) v128.store_lane<i64>(address, bytes, 0);
+  else storeSome(address, <u64>i64x2.extract_lane(bytes, 0), count);
+}
+
+function storeSome(address: usize, rest: u64, count: i32): void {
   if (count & 4) {
     store<u32>(address, <u32>rest);
     address += 4;

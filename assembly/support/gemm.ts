@@ -1,9 +1,11 @@
 /**
- * The matrix product behind convolution (SIMD): up to four pixels' columns (int16)
- * times packed weights. Weights of eight output channels lie together, widened to int16, in pairs of input
- * channels, so that one dot instruction does two input channels of four output channels:
+ * The matrix product behind convolution (SIMD): up to four output pixels at a time, whose inputs lie as int16 in
+ * scratch, times packed weights. Weights of eight output channels lie together, widened to int16, in pairs of input
+ * elements, so that one dot instruction does two inputs of four output channels. Pairs whose sixteen weights are all
+ * zero are left out: each pair says where its inputs lie.
  *
- *   for each block of 8 channels: its requantisation block, then for each pair k: [8 channels][2] int16
+ *   for each block of 8 channels: its requantisation block, the number of pairs (i32, padded to 16 bytes), for each
+ *   pair the byte offset of its inputs (u32, room for all pairs, padded), for each pair [8 channels][2] int16
  */
 import {
   BLOCK_BYTES,
@@ -12,56 +14,100 @@ import {
   CHANNELS,
   packBlock,
   requantizeBlock,
+  setSumRange,
   storeBytes,
 } from "./channels";
 
 const PAIR_BYTES: usize = 32;
+const COUNT_BYTES: usize = 16;
 export const PIXELS: i32 = 4;
 
-/** Elements from one column to the next: the depth rounded up to what one load widens. */
+/**
+ * Where a pixel's inputs lie, in elements from its first: runs of `length`, `columns` of them `columnStride` apart,
+ * and `rows` of those `rowStride` apart.
+ */
+// @ts-ignore: decorator
+@unmanaged
+export class Window {
+  length: i32;
+  columns: i32;
+  columnStride: i32;
+  rows: i32;
+  rowStride: i32;
+}
+
+export const window = changetype<Window>(memory.data(offsetof<Window>()));
+
+export function setWindow(length: i32, columns: i32, columnStride: i32, rows: i32, rowStride: i32): void {
+  window.length = length;
+  window.columns = columns;
+  window.columnStride = columnStride;
+  window.rows = rows;
+  window.rowStride = rowStride;
+}
+
 // @ts-ignore: decorator
 @inline
-export function columnStride(depth: i32): i32 {
-  return (depth + 7) & ~7;
-}
-
-/** Bytes of four columns, with room for the last load to run over. */
-export function columnsBytes(depth: i32): usize {
-  return (<usize>columnStride(depth) * PIXELS + 8) << 1;
+function windowPairs(): i32 {
+  return pairsOf(window.length, window.columns * window.rows);
 }
 
 // @ts-ignore: decorator
 @inline
-function blockBytes(depth: i32): usize {
-  return BLOCK_BYTES + <usize>((depth + 1) >> 1) * PAIR_BYTES;
+function pairsOf(length: i32, count: i32): i32 {
+  return ((length + 1) >> 1) * count;
 }
 
-export function packedBytes(depth: i32, channels: i32): usize {
-  return <usize>((channels + CHANNELS - 1) / CHANNELS) * blockBytes(depth);
+// @ts-ignore: decorator
+@inline
+function offsetBytes(pairs: i32): usize {
+  return ((<usize>pairs << 2) + 15) & ~15;
 }
 
-/** Packs weights [channels, depth] int8 and their requantisation. */
-export function packWeights(
-  packed: usize,
-  weights: usize,
-  bias: usize,
-  multipliers: usize,
-  shifts: usize,
-  depth: i32,
-  channels: i32,
-): void {
+// @ts-ignore: decorator
+@inline
+function blockBytes(pairs: i32): usize {
+  return BLOCK_BYTES + COUNT_BYTES + offsetBytes(pairs) + <usize>pairs * PAIR_BYTES;
+}
+
+export function packedBytes(length: i32, count: i32, channels: i32): usize {
+  return <usize>((channels + CHANNELS - 1) / CHANNELS) * blockBytes(pairsOf(length, count));
+}
+
+/** Packs weights [channels, rows, columns, length] int8 and their requantisation; `tables` and `window` are set. */
+export function packWeights(packed: usize, weights: usize, channels: i32): void {
+  const length = window.length;
+  const runs = window.columns * window.rows;
+  const depth = length * runs;
+  const pairs = windowPairs();
   for (let first = 0; first < channels; first += CHANNELS) {
-    packBlock(packed, first, channels, bias, multipliers, shifts, 1);
-    const pairs = packed + BLOCK_BYTES;
-    memory.fill(pairs, 0, blockBytes(depth) - BLOCK_BYTES);
-    for (let c = 0; c < min(CHANNELS, channels - first); c++) {
-      const row = weights + <usize>(first + c) * depth;
-      for (let k = 0; k < depth; k++) {
-        const at = pairs + <usize>(k >> 1) * PAIR_BYTES + (<usize>c << 2) + (<usize>(k & 1) << 1);
-        store<i16>(at, load<i8>(row + k));
+    const count = min(CHANNELS, channels - first);
+    for (let c = 0; c < count; c++) setSumRange(c, weights + <usize>(first + c) * depth, depth, 1, 0);
+    packBlock(packed, first, channels, 0);
+    let kept = 0;
+    const offsets = packed + BLOCK_BYTES + COUNT_BYTES;
+    const values = offsets + offsetBytes(pairs);
+    for (let run = 0; run < runs; run++) {
+      const start = (run / window.columns) * window.rowStride + (run % window.columns) * window.columnStride;
+      for (let k = 0; k < length; k += 2) {
+        const at = values + <usize>kept * PAIR_BYTES;
+        let any = 0;
+        memory.fill(at, 0, PAIR_BYTES);
+        for (let c = 0; c < count; c++) {
+          const from = weights + <usize>((first + c) * depth + run * length + k);
+          const a = <i32>load<i8>(from);
+          const b = k + 1 < length ? <i32>load<i8>(from + 1) : 0;
+          store<i16>(at + (<usize>c << 2), <i16>a);
+          store<i16>(at + (<usize>c << 2), <i16>b, 2);
+          any |= a | b;
+        }
+        if (any == 0) continue;
+        store<u32>(offsets + (<usize>kept << 2), <u32>((start + k) << 1));
+        kept++;
       }
     }
-    packed += blockBytes(depth);
+    store<i32>(packed + BLOCK_BYTES, kept);
+    packed += blockBytes(pairs);
   }
 }
 
@@ -72,69 +118,93 @@ export function widen(target: usize, source: usize, count: i32): void {
   for (let i = 0; i < count; i += 8) v128.store(target + (<usize>i << 1), v128.load_ext<i8>(source + i));
 }
 
+/** Where the products go, and what all channels have in common. */
 // @ts-ignore: decorator
-@inline
-function dot(sum: v128, weights: v128, column: usize): v128 {
-  return i32x4.add(sum, i32x4.dot_i16x8_s(weights, v128.load_splat<i32>(column)));
+@unmanaged
+export class Target {
+  /** Bytes from one output pixel to the next. */
+  stride: i32;
+  channels: i32;
+  zeroPoint: i32;
+  low: i32;
+  high: i32;
 }
 
-/**
- * All channels of `pixels` (1 … 4) columns; output pixels are `outputStride` bytes apart.
- */
-export function multiplyColumns(
-  columns: usize,
-  pixels: i32,
-  packed: usize,
-  depth: i32,
-  channels: i32,
-  output: usize,
-  outputStride: i32,
-  outputZeroPoint: i32,
-  activationMin: i32,
-  activationMax: i32,
-): void {
-  const zeroPoint = i32x4.splat(outputZeroPoint);
-  const low = i8x16.splat(<i8>activationMin);
-  const high = i8x16.splat(<i8>activationMax);
-  const stride = <usize>columnStride(depth) << 1;
-  const end = <usize>((depth + 1) >> 1) << 2;
-  const step = blockBytes(depth);
+export const target = changetype<Target>(memory.data(offsetof<Target>()));
+
+export function setTarget(stride: i32, channels: i32, zeroPoint: i32, low: i32, high: i32): void {
+  target.stride = stride;
+  target.channels = channels;
+  target.zeroPoint = zeroPoint;
+  target.low = low;
+  target.high = high;
+}
+
+/** All channels of four output pixels, whose inputs begin at p0 … p3; `window` and `target` are set. */
+export function multiplyFour(p0: usize, p1: usize, p2: usize, p3: usize, packed: usize, output: usize): void {
+  const zeroPoint = i32x4.splat(target.zeroPoint);
+  const low = i8x16.splat(<i8>target.low);
+  const high = i8x16.splat(<i8>target.high);
+  const pairs = windowPairs();
+  const offsetsBytes = offsetBytes(pairs);
+  const step = blockBytes(pairs);
+  const channels = target.channels;
+  const stride = target.stride;
   for (let first = 0; first < channels; first += CHANNELS) {
-    const count = min(CHANNELS, channels - first);
-    const out = output + first;
-    if (pixels == PIXELS) {
-      let a0 = biasLow(packed), a1 = biasHigh(packed);
-      let b0 = a0, b1 = a1, c0 = a0, c1 = a1, d0 = a0, d1 = a1;
-      let weights = packed + BLOCK_BYTES;
-      for (let column = columns; column < columns + end; column += 4) {
-        const w0 = v128.load(weights), w1 = v128.load(weights, 16);
-        a0 = dot(a0, w0, column);
-        a1 = dot(a1, w1, column);
-        b0 = dot(b0, w0, column + stride);
-        b1 = dot(b1, w1, column + stride);
-        c0 = dot(c0, w0, column + 2 * stride);
-        c1 = dot(c1, w1, column + 2 * stride);
-        d0 = dot(d0, w0, column + 3 * stride);
-        d1 = dot(d1, w1, column + 3 * stride);
-        weights += PAIR_BYTES;
-      }
-      storeBytes(out, requantizeBlock(a0, a1, packed, zeroPoint, low, high), count);
-      storeBytes(out + outputStride, requantizeBlock(b0, b1, packed, zeroPoint, low, high), count);
-      storeBytes(out + 2 * outputStride, requantizeBlock(c0, c1, packed, zeroPoint, low, high), count);
-      storeBytes(out + 3 * outputStride, requantizeBlock(d0, d1, packed, zeroPoint, low, high), count);
-    } else {
-      for (let p = 0; p < pixels; p++) {
-        let a0 = biasLow(packed), a1 = biasHigh(packed);
-        let weights = packed + BLOCK_BYTES;
-        const start = columns + <usize>p * stride;
-        for (let column = start; column < start + end; column += 4) {
-          a0 = dot(a0, v128.load(weights), column);
-          a1 = dot(a1, v128.load(weights, 16), column);
-          weights += PAIR_BYTES;
-        }
-        storeBytes(out + p * outputStride, requantizeBlock(a0, a1, packed, zeroPoint, low, high), count);
-      }
+    let a0 = biasLow(packed), a1 = biasHigh(packed);
+    let b0 = a0, b1 = a1, c0 = a0, c1 = a1, d0 = a0, d1 = a1;
+    let offsets = packed + BLOCK_BYTES + COUNT_BYTES;
+    let weights = offsets + offsetsBytes;
+    const end = offsets + (<usize>load<i32>(packed + BLOCK_BYTES) << 2);
+    while (offsets < end) {
+      const at = <usize>load<u32>(offsets);
+      const w0 = v128.load(weights), w1 = v128.load(weights, 16);
+      const a = v128.load_splat<i32>(p0 + at);
+      a0 = i32x4.add(a0, i32x4.dot_i16x8_s(w0, a));
+      a1 = i32x4.add(a1, i32x4.dot_i16x8_s(w1, a));
+      const b = v128.load_splat<i32>(p1 + at);
+      b0 = i32x4.add(b0, i32x4.dot_i16x8_s(w0, b));
+      b1 = i32x4.add(b1, i32x4.dot_i16x8_s(w1, b));
+      const c = v128.load_splat<i32>(p2 + at);
+      c0 = i32x4.add(c0, i32x4.dot_i16x8_s(w0, c));
+      c1 = i32x4.add(c1, i32x4.dot_i16x8_s(w1, c));
+      const d = v128.load_splat<i32>(p3 + at);
+      d0 = i32x4.add(d0, i32x4.dot_i16x8_s(w0, d));
+      d1 = i32x4.add(d1, i32x4.dot_i16x8_s(w1, d));
+      weights += PAIR_BYTES;
+      offsets += 4;
     }
+    const out = output + first;
+    const count = channels - first;
+    storeBytes(out, requantizeBlock(a0, a1, packed, zeroPoint, low, high), count);
+    storeBytes(out + stride, requantizeBlock(b0, b1, packed, zeroPoint, low, high), count);
+    storeBytes(out + 2 * stride, requantizeBlock(c0, c1, packed, zeroPoint, low, high), count);
+    storeBytes(out + 3 * stride, requantizeBlock(d0, d1, packed, zeroPoint, low, high), count);
+    packed += step;
+  }
+}
+
+/** The same for one output pixel. */
+export function multiplyOne(p: usize, packed: usize, output: usize): void {
+  const zeroPoint = i32x4.splat(target.zeroPoint);
+  const low = i8x16.splat(<i8>target.low);
+  const high = i8x16.splat(<i8>target.high);
+  const pairs = windowPairs();
+  const offsetsBytes = offsetBytes(pairs);
+  const step = blockBytes(pairs);
+  for (let first = 0; first < target.channels; first += CHANNELS) {
+    let a0 = biasLow(packed), a1 = biasHigh(packed);
+    let offsets = packed + BLOCK_BYTES + COUNT_BYTES;
+    let weights = offsets + offsetsBytes;
+    const end = offsets + (<usize>load<i32>(packed + BLOCK_BYTES) << 2);
+    while (offsets < end) {
+      const a = v128.load_splat<i32>(p + load<u32>(offsets));
+      a0 = i32x4.add(a0, i32x4.dot_i16x8_s(v128.load(weights), a));
+      a1 = i32x4.add(a1, i32x4.dot_i16x8_s(v128.load(weights, 16), a));
+      weights += PAIR_BYTES;
+      offsets += 4;
+    }
+    storeBytes(output + first, requantizeBlock(a0, a1, packed, zeroPoint, low, high), target.channels - first);
     packed += step;
   }
 }

@@ -46,8 +46,11 @@ interface Spread {
 }
 
 function spread(values: readonly number[]): Spread {
-  const sum = values.reduce((a, b) => a + b, 0);
-  return { mean: sum / values.length, min: Math.min(...values), max: Math.max(...values) };
+  const [sum, min, max] = values.reduce(
+    ([sum, min, max], value) => [sum + value, Math.min(min, value), Math.max(max, value)],
+    [0, Number.POSITIVE_INFINITY, 0],
+  ) as [number, number, number];
+  return { mean: sum / values.length, min, max };
 }
 
 function parseClock(text: string): number {
@@ -99,7 +102,7 @@ function summarizeRuns(
 ) {
   const runs = results.map(({ run }) => run);
   const { arena, scratch, static: variables, code, image } = emulator.memory;
-  const stack = Math.max(...runs.map(({ stackBytes }) => stackBytes));
+  const stack = spread(runs.map(({ stackBytes }) => stackBytes)).max;
   return {
     operators: operators.map(({ index, name, shape, macs }) => {
       return { index, name, shape, macs, cycles: spread(runs.map((run) => run.operators[index]!.cycles)) };

@@ -5,9 +5,11 @@ import { ThumbnetError } from "../errors.ts";
 import { benchCommand } from "./bench.ts";
 import { emulateCommand } from "./emulate.ts";
 import { evalCommand } from "./eval.ts";
+import { exportCommand } from "./export.ts";
 import { inspectCommand } from "./inspect.ts";
 import { runCommand } from "./run.ts";
 import { traceCommand } from "./trace.ts";
+import { trainCommand } from "./train.ts";
 import { verifyCommand } from "./verify.ts";
 
 function program(): Command {
@@ -30,9 +32,11 @@ function program(): Command {
     inspectCommand,
     runCommand,
     evalCommand,
+    exportCommand,
     emulateCommand,
     traceCommand,
     verifyCommand,
+    trainCommand,
     benchCommand,
   ]) {
     root.addCommand(create().copyInheritedSettings(root));

@@ -1,5 +1,6 @@
 import { RP2040 } from "rp2040js";
 import { MISSED_CYCLES } from "./cycles.ts";
+import { type Machine, type MachineState, Translator } from "./translate.ts";
 
 export const FLASH = 0x10000000;
 /** Of a Raspberry Pi Pico. */
@@ -92,35 +93,93 @@ class StrictRp2040 extends RP2040 {
   }
 }
 
+export interface ChipOptions {
+  /** Leave every instruction to rp2040js: the reference for the translation, and much slower. */
+  readonly interpret?: boolean;
+}
+
 /** One core of the chip with its memories, and a program in it that stops at breakpoints. */
 export class Chip {
   readonly ram: Uint8Array;
+  /** To be read, and written for an image; the program is written by `program`. */
   readonly flash: Uint8Array;
   readonly #chip = new StrictRp2040();
   readonly #opcodesInRam: Uint16Array;
-  #missedCycles = 0;
+  readonly #state: MachineState = { nz: 0, c: 0, v: 0, cycles: 0, end: 0 };
+  readonly #translator: Translator | null;
+  /** Where a translated access of memory has failed. */
+  #faultAt = -1;
   #breakpoint = -1;
 
-  constructor() {
-    this.ram = this.#chip.sram;
-    this.flash = this.#chip.flash.subarray(0, FLASH_BYTES);
+  constructor({ interpret = false }: ChipOptions = {}) {
+    const chip = this.#chip;
+    this.ram = chip.sram;
+    this.flash = chip.flash.subarray(0, FLASH_BYTES);
     this.#opcodesInRam = new Uint16Array(this.ram.buffer);
-    this.#chip.onBreak = (number) => {
+    chip.onBreak = (number) => {
       this.#breakpoint = number;
     };
     const fail = (_: string, message: string): never => {
       throw new ChipFault(message);
     };
-    this.#chip.logger = { debug: () => {}, info: () => {}, warn: fail, error: fail };
+    chip.logger = { debug: () => {}, info: () => {}, warn: fail, error: fail };
+    this.#translator = interpret ? null : new Translator(this.#machine());
+  }
+
+  #machine(): Machine {
+    const { core } = this.#chip;
+    const chip = this.#chip;
+    const state = this.#state;
+    /** Of a load or store 2 are counted; the devices take more or fewer. */
+    const countAccess = (address: number, isWrite: boolean, pc: number) => {
+      this.#faultAt = pc;
+      state.cycles += core.cyclesIO(address, isWrite) - 1;
+    };
+    return {
+      ram: this.ram,
+      flash: this.flash,
+      ramAddress: RAM,
+      flashAddress: FLASH,
+      registers: new Int32Array(core.registers.buffer),
+      state,
+      load(kind, address, pc) {
+        countAccess(address, false, pc);
+        if (kind === "i32") return chip.readUint32(address) | 0;
+        if (kind === "u16" || kind === "i16") {
+          const value = chip.readUint16(address);
+          return kind === "u16" ? value : (value << 16) >> 16;
+        }
+        const value = chip.readUint8(address);
+        return kind === "u8" ? value : (value << 24) >> 24;
+      },
+      store(kind, address, value, pc) {
+        countAccess(address, true, pc);
+        if (kind === "i32") chip.writeUint32(address, value >>> 0);
+        else if (kind === "u16") chip.writeUint16(address, value & 0xffff);
+        else chip.writeUint8(address, value & 0xff);
+      },
+    };
   }
 
   /** Cycles since the start, as the chip counts them; see `cycles.ts`. */
   get cycles(): number {
-    return this.#chip.core.cycles + this.#missedCycles;
+    return this.#state.cycles;
   }
 
   get stackPointer(): number {
     return this.#chip.core.SP;
+  }
+
+  /** r0 ... r15. */
+  get registers(): Uint32Array {
+    return this.#chip.core.registers.slice();
+  }
+
+  /** Writes a program to the start of the flash. */
+  program(code: Uint8Array): void {
+    if (Buffer.compare(this.flash.subarray(0, code.length), code) === 0) return;
+    this.flash.set(code);
+    this.#translator?.clear();
   }
 
   /** As after a reset, with the vector table at an address. */
@@ -128,7 +187,7 @@ export class Chip {
     const { core } = this.#chip;
     core.VTOR = vectors;
     core.reset();
-    this.#missedCycles = 0;
+    this.#state.cycles = 0;
   }
 
   readWord(address: number): number {
@@ -147,24 +206,53 @@ export class Chip {
    * @throws ChipFault at what is a hard fault on the chip, or when the cycles are used up
    */
   resume(maxCycles: number): number {
-    const { core, flash16 } = this.#chip;
-    const ram16 = this.#opcodesInRam;
-    const end = core.cycles + maxCycles;
-    let at = core.PC;
+    const { core } = this.#chip;
+    const state = this.#state;
+    state.end = state.cycles + maxCycles;
     this.#breakpoint = -1;
+    if (this.#translator) this.#readFlags();
     try {
       while (this.#breakpoint < 0) {
-        at = core.PC;
-        if (core.cycles >= end) throw new ChipFault(`no end after ${maxCycles} cycles`);
-        const opcode = at >= RAM ? ram16[(at - RAM) >>> 1] : flash16[(at - FLASH) >>> 1];
-        if (opcode === undefined) throw new ChipFault("the program jumps to where no memory is");
-        this.#missedCycles += MISSED_CYCLES[opcode]!;
-        core.executeInstruction();
+        this.#faultAt = core.PC;
+        if (state.cycles >= state.end) throw new ChipFault(`no end after ${maxCycles} cycles`);
+        const region = this.#translator?.region(core.PC);
+        if (region) core.PC = region();
+        else this.#interpret();
       }
     } catch (error) {
-      if (error instanceof ChipFault) error.message += `, program counter ${hex(at)}`;
+      if (error instanceof ChipFault) error.message += `, program counter ${hex(this.#faultAt)}`;
       throw error;
     }
+    if (this.#translator) this.#writeFlags();
     return this.#breakpoint;
+  }
+
+  /** One instruction by rp2040js. */
+  #interpret(): void {
+    const { core, flash16 } = this.#chip;
+    const at = core.PC;
+    const opcode = at >= RAM ? this.#opcodesInRam[(at - RAM) >>> 1] : flash16[(at - FLASH) >>> 1];
+    if (opcode === undefined) throw new ChipFault("the program jumps to where no memory is");
+    const before = core.cycles;
+    if (this.#translator) this.#writeFlags();
+    core.executeInstruction();
+    if (this.#translator) this.#readFlags();
+    this.#state.cycles += core.cycles - before + MISSED_CYCLES[opcode]!;
+  }
+
+  #readFlags(): void {
+    const { N, Z, C, V } = this.#chip.core;
+    this.#state.nz = Z ? 0 : N ? -1 : 1;
+    this.#state.c = C ? 1 : 0;
+    this.#state.v = V ? 1 : 0;
+  }
+
+  #writeFlags(): void {
+    const { nz, c, v } = this.#state;
+    const { core } = this.#chip;
+    core.N = nz < 0;
+    core.Z = nz === 0;
+    core.C = c !== 0;
+    core.V = v !== 0;
   }
 }

@@ -1,6 +1,7 @@
 import { ThumbnetError } from "../errors.ts";
 import type { OperatorKind } from "../graph/graph.ts";
-import { type Image, type ImageTensor, readImage } from "../plan/image.ts";
+import { compileTflite } from "../plan/compile.ts";
+import { type Image, type ImageTensor, isImage, readImage } from "../plan/image.ts";
 import { ALIGNMENT, alignUp, HEADER, OPERATOR, structLayout } from "../plan/layout.ts";
 import { readStruct, writeStruct } from "../plan/struct.ts";
 import {
@@ -23,6 +24,8 @@ export interface EmulatorOptions {
   readonly maxCycles?: number;
   /** Default: the one that comes with the package. */
   readonly firmware?: Firmware;
+  /** Leave every instruction to rp2040js instead of translating the program: the same results, much later. */
+  readonly interpret?: boolean;
 }
 
 /** What one operator made on the chip, and how long it took. */
@@ -97,8 +100,9 @@ const START_CYCLES = 2 ** 32;
 /** What free RAM is filled with, to see how far the stack comes. */
 const PAINT = 0xc5;
 
-/** Making a chip takes longer than small runs do, so there is one; an emulator that runs takes it over. */
-const shared: { chip: Chip | null; owner: Emulator | null } = { chip: null, owner: null };
+/** Making a chip takes longer than small runs do, so emulators share one; who runs takes it over. */
+let sharedChip: Chip | null = null;
+const owners = new WeakMap<Chip, Emulator>();
 
 const HEADER_LAYOUT = structLayout(HEADER);
 const OPERATOR_LAYOUT = structLayout(OPERATOR);
@@ -132,9 +136,11 @@ export class Emulator {
   #idle: IdleCycles | null = null;
 
   /** Use `createEmulator`. */
-  constructor(image: Uint8Array, options: EmulatorOptions = {}) {
-    const { name = "model", imageIn = "flash", maxCycles = 2 ** 32, firmware = loadFirmware() } = options;
+  constructor(model: Uint8Array, options: EmulatorOptions = {}) {
+    const { name = "model", imageIn = "flash", maxCycles = 2 ** 32, interpret = false } = options;
+    const firmware = options.firmware ?? loadFirmware();
     this.#name = name;
+    const image = isImage(model) ? model : compileTflite(model, name);
     this.#image = readImage(image, name);
     this.#firmware = firmware;
     this.#maxCycles = maxCycles;
@@ -158,8 +164,8 @@ export class Emulator {
     const ramBytes = this.#freeAddress - static_end;
     this.#checkFits("RAM", ramBytes, stack_top - stack_bytes - static_end, RAM_BYTES);
 
-    shared.chip ??= new Chip();
-    this.#chip = shared.chip;
+    sharedChip ??= new Chip();
+    this.#chip = interpret ? new Chip({ interpret }) : sharedChip;
     const { ram, flash } = this.#chip;
     this.#imageBytes = inRam
       ? ram.subarray(this.#imageAddress - RAM, this.#imageAddress - RAM + image.length)
@@ -188,7 +194,7 @@ export class Emulator {
    */
   run(inputs: readonly InputData[], options: EmulatedRunOptions = {}): EmulatedRun {
     const bytes = this.#checkInputs(inputs);
-    const idle = (shared.owner === this && this.#idle) || this.#start();
+    const idle = (owners.get(this.#chip) === this && this.#idle) || this.#start();
     this.#paint();
     bytes.forEach((data, i) => {
       this.#arena.set(data, this.#image.inputs[i]!.tensor.offset);
@@ -226,8 +232,8 @@ export class Emulator {
     const { symbols, code } = this.#firmware;
     const { mailbox } = symbols;
     const chip = this.#chip;
-    shared.owner = this;
-    chip.flash.set(code);
+    owners.set(chip, this);
+    chip.program(code);
     this.#imageBytes.set(this.#image.bytes);
     chip.start(symbols.vectors);
     this.#expect(STOP_START, "starting");
@@ -334,19 +340,20 @@ export class Emulator {
   }
 
   #stackBytes(): number {
-    const used = this.#freeRam().findIndex((byte) => byte !== PAINT);
-    if (used === 0) throw new ThumbnetError(`${this.#name}: the stack has run into the arena`);
-    const lowest = used < 0 ? this.#chip.stackPointer : this.#freeAddress + used;
-    return this.#firmware.symbols.stack_top - lowest;
+    const free = this.#freeRam();
+    let unused = 0;
+    while (free[unused] === PAINT) unused++;
+    if (unused === 0) throw new ThumbnetError(`${this.#name}: the stack has run into the arena`);
+    return this.#firmware.symbols.stack_top - this.#freeAddress - unused;
   }
 }
 
 /**
  * Puts a model on an emulated RP2040.
  *
- * @param image a thumbnet image
- * @throws ThumbnetError when it is damaged, or larger than the flash or the RAM of the chip
+ * @param model a `.tflite` file or a thumbnet image
+ * @throws ThumbnetError when it is damaged, not supported, or larger than the flash or the RAM of the chip
  */
-export function createEmulator(image: Uint8Array, options: EmulatorOptions = {}): Emulator {
-  return new Emulator(image, options);
+export function createEmulator(model: Uint8Array, options: EmulatorOptions = {}): Emulator {
+  return new Emulator(model, options);
 }

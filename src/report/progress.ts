@@ -32,7 +32,16 @@ export class Progress {
 export function formatProgress(what: string, done: number, total: number, elapsedMs: number): string {
   const filled = Math.round((WIDTH * done) / total);
   const bar = "#".repeat(filled) + "-".repeat(WIDTH - filled);
-  const left = Math.ceil((elapsedMs / done) * (total - done) * 0.001);
-  const time = left < 60 ? `${left} s` : `${Math.floor(left / 60)} min ${left % 60} s`;
-  return `${what} [${bar}] ${done}/${total}, ${time} left`;
+  const left = formatDuration((elapsedMs / done) * (total - done) * 0.001);
+  return `${what} [${bar}] ${done}/${total}, ${left} left`;
+}
+
+/** `12 s`, `3 min 5 s`, `2 h 7 min`; seconds are rounded up. */
+export function formatDuration(seconds: number): string {
+  const whole = Math.ceil(seconds);
+  const minutes = Math.floor(whole / 60);
+  if (whole < 60) return `${whole} s`;
+  return minutes < 60
+    ? `${minutes} min ${whole % 60} s`
+    : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }

@@ -10,6 +10,8 @@ export interface Kernels {
   heapBase(): number;
   workspaceBytes(image: number): number;
   prepare(image: number, workspace: number): void;
+  /** Channels that got each form of requantisation, by form: see `assembly/support/solve.ts`. */
+  requantizationForms(form: number): number;
   run(image: number, arena: number, workspace: number, first: number, last: number): void;
 }
 

@@ -34,6 +34,21 @@ export interface TraceOptions {
   readonly arena?: boolean;
 }
 
+/**
+ * How many output channels are requantized in which way; each is proven exact for the accumulators that its channel
+ * can reach. Empty for the scalar engine, which has one way.
+ */
+export interface RequantizationForms {
+  /** One float32 multiplication and addition. */
+  readonly float: number;
+  /** The same with an addend of its own below zero, for outputs of both signs. */
+  readonly floatBySign: number;
+  /** Both roundings in 64-bit integers. */
+  readonly integer: number;
+  /** One channel at a time. */
+  readonly plain: number;
+}
+
 /** How long one operator takes. */
 export interface ProfileEntry {
   readonly index: number;
@@ -66,6 +81,8 @@ export class Model {
   /** Bytes of WebAssembly memory in use. */
   readonly memoryBytes: number;
 
+  readonly requantization: RequantizationForms;
+
   readonly #recordCount: number;
   readonly #operators: readonly ImageOperator[];
   readonly #inputTensors: readonly ImageTensor[];
@@ -97,6 +114,10 @@ export class Model {
     this.memoryBytes = this.#workspace + kernels.workspaceBytes(this.#image) + ALIGNMENT;
     ensure(kernels.memory, this.memoryBytes);
     kernels.prepare(this.#image, this.#workspace);
+    const [float, floatBySign, integer, plain] = [0, 1, 2, 3].map((form) =>
+      kernels.requantizationForms(form),
+    );
+    this.requantization = { float: float!, floatBySign: floatBySign!, integer: integer!, plain: plain! };
     this.#memory = new Uint8Array(kernels.memory.buffer);
   }
 

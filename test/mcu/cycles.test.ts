@@ -1,8 +1,7 @@
 // Cycles of single instructions: those of the timing table in Arm's Cortex-M0+ Technical Reference Manual.
 import { describe, expect, it } from "vitest";
-import { Chip, RAM } from "../../src/mcu/chip.ts";
+import { Chip, FLASH, RAM } from "../../src/mcu/chip.ts";
 
-const PROGRAM = RAM + 0x100;
 const STACK = RAM + 0x1000;
 const BKPT = "be00";
 // movs r7, #0x20; lsls r7, #24; movs r0, #1; movs r1, #2
@@ -10,12 +9,14 @@ const SETUP = ["2720", "063f", "2001", "2102"];
 const SETUP_CYCLES = 4;
 
 /** Cycles of Thumb instructions, in hex, up to a breakpoint; r7 holds the start of RAM, r0 is 1, r1 is 2. */
-function cyclesOf(program: string): number {
-  const chip = new Chip();
+function cyclesOf(chip: Chip, memory: number, program: string): number {
   const words = [...SETUP, ...program.split(" "), BKPT].map((word) => Number.parseInt(word, 16));
-  new Uint16Array(chip.ram.buffer, 0x100, words.length).set(words);
-  new Uint32Array(chip.ram.buffer, 0, 2).set([STACK, PROGRAM + 1]);
-  chip.start(RAM);
+  const code = new Uint16Array(0x80 + words.length);
+  new Uint32Array(code.buffer, 0, 2).set([STACK, memory + 0x100 + 1]);
+  code.set(words, 0x80);
+  if (memory === FLASH) chip.program(new Uint8Array(code.buffer));
+  else chip.ram.set(new Uint8Array(code.buffer));
+  chip.start(memory);
   expect(chip.resume(1000)).toBe(0);
   // The breakpoint itself counts one.
   return chip.cycles - 1 - SETUP_CYCLES;
@@ -87,8 +88,12 @@ const CASES: readonly (readonly [name: string, program: string, cycles: number])
   ["dmb; dsb; isb", "f3bf 8f5f f3bf 8f4f f3bf 8f6f", 9],
 ];
 
-describe("cycles of a Cortex-M0+ without wait states", () => {
+describe.each([
+  ["translated", new Chip(), FLASH],
+  ["interpreted", new Chip({ interpret: true }), FLASH],
+  ["in RAM", new Chip(), RAM],
+] as const)("cycles of a Cortex-M0+ without wait states, %s", (_, chip, memory) => {
   it.each(CASES)("%s", (_, program, cycles) => {
-    expect(cyclesOf(program)).toBe(cycles);
+    expect(cyclesOf(chip, memory, program)).toBe(cycles);
   });
 });

@@ -84,7 +84,7 @@ describe("cycles", () => {
     const { mailbox, vectors, bss_end } = firmware.symbols;
     const { arenaBytes, scratchBytes, inputs: ports } = readImage(image);
     const chip = new Chip();
-    chip.flash.set(firmware.code);
+    chip.program(firmware.code);
     chip.flash.set(image, firmware.image_address - FLASH);
     chip.start(vectors);
     chip.resume(1e6);
@@ -195,6 +195,21 @@ describe("errors", () => {
     const expected = createEmulator(image).run(inputs).outputs;
     expect(createEmulator(altered(image, { arenaBytes: room })).run(inputs).outputs).toEqual(expected);
     expect(() => createEmulator(altered(image, { arenaBytes: room + 4 }))).toThrow("for the RAM");
+  });
+
+  it("a stack that grows into the arena is found, to the word", () => {
+    const { image, inputs } = sample();
+    const firmware = loadFirmware();
+    const { bss_end, stack_top } = firmware.symbols;
+    const { scratchBytes } = readImage(image);
+    const { stackBytes } = createEmulator(image).run(inputs);
+    const withRoom = (room: number) => {
+      const arenaBytes = stack_top - bss_end - scratchBytes - room;
+      const trusting = { ...firmware, symbols: { ...firmware.symbols, stack_bytes: 0 } };
+      return createEmulator(altered(image, { arenaBytes }), { firmware: trusting });
+    };
+    expect(withRoom(stackBytes + 4).run(inputs).stackBytes).toBe(stackBytes);
+    expect(() => withRoom(stackBytes).run(inputs)).toThrow("the stack has run into the arena");
   });
 
   it("a hard fault names the operator, and does not spoil the next run", () => {

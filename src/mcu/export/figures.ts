@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { ThumbnetError } from "../../errors.ts";
+import { FLASH } from "../chip.ts";
 import type { FirmwareDescription } from "../firmware.ts";
 import { ARM, COMPILE, CPU, INCLUDE, LIBRARIES, linkFlags, PICO_INCLUDE } from "./makefile.ts";
 import type { Resident } from "./sources.ts";
@@ -48,6 +49,8 @@ const STACK_BESIDE = 72;
 
 /** Code of `main.c`, of the calls in the model's file, and of the padding: at most. */
 const OWN_CODE = 768;
+/** The `thumbnet_model` of the model's file. */
+const HANDLE = 8;
 const OWN_CODE_NAME = "main.c, the calls of the model, alignment (at most)";
 
 /**
@@ -76,7 +79,7 @@ export function estimateFigures(
   }
   const division = [...used].filter((name) => name.startsWith("libgcc/"));
   const code = division.reduce((sum, name) => sum + firmware.objects[name]!.flash, 0);
-  parts.push({ file: LIBGCC, code, ram: 0 }, { file: OWN_CODE_NAME, code: OWN_CODE, ram: 0 });
+  parts.push({ file: LIBGCC, code, ram: 0 }, { file: OWN_CODE_NAME, code: OWN_CODE, ram: HANDLE });
   return { compiler: firmware.compiler, isBuilt: false, parts, stack: firmware.symbols.stack_bytes };
 }
 
@@ -140,12 +143,12 @@ export function measureFigures(project: Sources): Figures | null {
 function mapParts(map: string, sources: readonly string[], total: number): Part[] {
   const sizes = new Map<string, { code: number; ram: number }>();
   const placed = map.slice(map.indexOf("Linker script and memory map"));
-  // A long name of a section has a line of its own. What was discarded lies at 0.
+  // What is not loaded, such as notes of the compiler, lies at addresses from 0.
   for (const [, section, address, size, object] of placed.matchAll(
     /^ (\.\S+|COMMON)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+) (\S.*)$/gm,
   )) {
     const bytes = Number.parseInt(size!, 16);
-    if (bytes === 0 || Number.parseInt(address!, 16) === 0) continue;
+    if (bytes === 0 || Number.parseInt(address!, 16) < FLASH) continue;
     const index = /^(\d+)\.o$/.exec(object!)?.[1];
     const file = index === undefined ? LIBGCC : sources[Number(index)]!;
     const entry = sizes.get(file) ?? { code: 0, ram: 0 };

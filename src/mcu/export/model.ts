@@ -11,7 +11,7 @@ export function commentText(text: string): string {
   return text
     .replace(/[^\x20-\x7e]/g, "_")
     .replace(/\/(?=\*)|\*(?=\/)/g, "$& ")
-    .replaceAll("??", "? ?");
+    .replace(/\?(?=\?)/g, "? ");
 }
 
 /** `1f` is no C constant, `1.0f` is. */
@@ -28,10 +28,15 @@ function arrayLines(values: ArrayLike<number>): string {
   return lines.join("");
 }
 
-/** What its elements are in C, and what they stand for. */
+const STORED: Readonly<Record<ImagePort["tensor"]["dtype"], string>> = {
+  int8: "",
+  uint8: ": cast the pointer to uint8_t",
+  float32: ", held as int8",
+};
+
 function describePort(role: string, { name, tensor: { shape, dtype } }: ImagePort): string {
-  const stored = dtype === "int8" ? "" : `, ${dtype === "uint8" ? "cast to uint8_t" : "as int8"}`;
-  return `/* ${role} "${commentText(name)}", ${dtype} ${formatShape(shape)}${stored}. */`;
+  const title = role.charAt(0).toUpperCase() + role.slice(1);
+  return `/* ${title} "${commentText(name)}", ${dtype} ${formatShape(shape)}${STORED[dtype]}. */`;
 }
 
 function portMacros(prefix: string, role: string, ports: readonly ImagePort[]): string {

@@ -1,0 +1,207 @@
+/**
+ * The cheapest exact way from accumulator to int8, found for each channel when a model is loaded (SIMD).
+ *
+ * Accumulator -> int8 is a step function that never falls: it is known by its thresholds, the smallest accumulator
+ * of each output. A formula that is monotone as well is the same function if it has the same thresholds; those that
+ * the channel's weights, bias and input can reach are enough. Three formulas are tried in this order:
+ *
+ *   FLOAT      round(f32(acc - origin) * scale + offset)
+ *   FLOAT_SIGN round(f32(acc) * scale + (acc < 0 ? offset2 : offset)), for outputs of both signs, where the
+ *              reference kernels round ties away from zero
+ *   INTEGER    both roundings in 64 bits: exact for every accumulator, but for left shifts and a shift by 31
+ *   PLAIN      channel by channel, exact always
+ *
+ * In a float formula the product and the sum are rounded to float32 in any engine alike, so a proof holds everywhere.
+ */
+import { requantize } from "./requantize";
+
+export const FLOAT: i32 = 0;
+export const FLOAT_SIGN: i32 = 1;
+export const INTEGER: i32 = 2;
+export const PLAIN: i32 = 3;
+
+/** Adding this and taking it off again rounds |x| < 2^22 to the nearest integer, ties to even. */
+export const ROUNDER: f32 = 12582912.0;
+const ROUNDER_RANGE: f32 = 4194304.0;
+/** Scales to either side of the nominal one that are tried, in float32 steps. */
+const SCALE_STEPS: i32 = 24;
+
+/** What a channel computes, and the accumulators that it can reach. */
+// @ts-ignore: decorator
+@unmanaged
+export class Channel {
+  multiplier: i32;
+  shift: i32;
+  zeroPoint: i32;
+  low: i32;
+  high: i32;
+  accMin: i32;
+  accMax: i32;
+}
+
+/** The constants that were found. */
+// @ts-ignore: decorator
+@unmanaged
+export class Solution {
+  origin: i32;
+  scale: f32;
+  offset: f32;
+  offset2: f32;
+}
+
+/** Thresholds of the outputs of one channel, at most 255; in memory of this module's own. */
+const thresholds = memory.data(256 * 4);
+
+// @ts-ignore: decorator
+@inline
+function outputOf(c: Channel, acc: i32): i32 {
+  return min(max(requantize(acc, c.multiplier, c.shift) + c.zeroPoint, c.low), c.high);
+}
+
+/**
+ * The smallest accumulator in [first, last] whose output is at least y; it must exist. A guess from real arithmetic,
+ * corrected by steps, is right almost at once.
+ */
+function threshold(c: Channel, y: i32, first: i32, last: i32, guess: f64): i32 {
+  let at = <i32>min(max(guess, <f64>first), <f64>last);
+  let step = 1;
+  // Bracket, doubling the step, then halve.
+  let low = at, high = at;
+  if (outputOf(c, at) >= y) {
+    while (low > first && outputOf(c, low) >= y) {
+      high = low;
+      low = <i32>max(<i64>first, <i64>low - step);
+      step <<= 1;
+    }
+    if (outputOf(c, low) >= y) return low;
+  } else {
+    while (outputOf(c, high) < y) {
+      low = high;
+      high = <i32>min(<i64>last, <i64>high + step);
+      step <<= 1;
+    }
+  }
+  while (<i64>high - low > 1) {
+    const middle = <i32>((<i64>low + high) >> 1);
+    if (outputOf(c, middle) >= y) high = middle;
+    else low = middle;
+  }
+  return high;
+}
+
+/** Fills `thresholds` with those of outputs (least, most]. */
+function findThresholds(c: Channel, least: i32, most: i32): void {
+  const perUnit = Math.pow(2.0, <f64>(31 - c.shift)) / <f64>c.multiplier;
+  let first = c.accMin;
+  for (let y = least + 1; y <= most; y++) {
+    first = threshold(c, y, first, c.accMax, (<f64>(y - c.zeroPoint) - 0.5) * perUnit);
+    store<i32>(thresholds + (<usize>(y - least - 1) << 2), first);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function product(acc: i32, origin: i32, scale: f32): f32 {
+  return <f32>(acc - origin) * scale;
+}
+
+// @ts-ignore: decorator
+@inline
+function rounded(x: f32): f32 {
+  return x + ROUNDER - ROUNDER;
+}
+
+/** The float32 that is `steps` away from a positive one. */
+// @ts-ignore: decorator
+@inline
+function neighbour(x: f32, steps: i32): f32 {
+  return reinterpret<f32>(reinterpret<i32>(x) + steps);
+}
+
+/**
+ * An offset that puts the thresholds of outputs (from, to], which lie at index 0 …, exactly where they are; NaN
+ * where there is none. `accFirst` and `accLast` are the ends of the range that it must hold on.
+ */
+function offsetFor(c: Channel, least: i32, from: i32, to: i32, origin: i32, scale: f32, accFirst: i32, accLast: i32): f32 {
+  let lower: f64 = -Infinity, upper: f64 = Infinity;
+  for (let y = from + 1; y <= to; y++) {
+    const t = load<i32>(thresholds + (<usize>(y - least - 1) << 2));
+    lower = max(lower, <f64>y - 0.5 - <f64>product(t, origin, scale));
+    if (t > accFirst) upper = min(upper, <f64>y - 0.5 - <f64>product(t - 1, origin, scale));
+    if (lower > upper) return NaN;
+  }
+  let offset: f32;
+  if (lower == -Infinity) {
+    const middle = (<f64>product(accFirst, origin, scale) + <f64>product(accLast, origin, scale)) * 0.5;
+    offset = <f32>(<f64>to - middle);
+  } else {
+    offset = upper == Infinity ? <f32>(lower + 0.25) : <f32>((lower + upper) * 0.5);
+  }
+  // The proof: the real float32 sequence on both sides of every threshold, and at the ends.
+  for (let y = from + 1; y <= to; y++) {
+    const t = load<i32>(thresholds + (<usize>(y - least - 1) << 2));
+    if (rounded(product(t, origin, scale) + offset) < <f32>y) return NaN;
+    if (t > accFirst && rounded(product(t - 1, origin, scale) + offset) >= <f32>y) return NaN;
+  }
+  const start = product(accFirst, origin, scale) + offset, end = product(accLast, origin, scale) + offset;
+  if (max(abs(start), abs(end)) >= ROUNDER_RANGE) return NaN;
+  // Past the reachable outputs only the clamp may help.
+  if (from > c.low && rounded(start) < <f32>from) return NaN;
+  if (to < c.high && rounded(end) > <f32>to) return NaN;
+  return offset;
+}
+
+function nominalScale(c: Channel): f32 {
+  return <f32>(<f64>c.multiplier * Math.pow(2.0, <f64>(c.shift - 31)));
+}
+
+/** Whether `acc - origin` stays within int32 for every reachable accumulator. */
+function fits(c: Channel, origin: f64): bool {
+  return Math.abs(<f64>c.accMax - origin) < 2147483647.0 && Math.abs(<f64>c.accMin - origin) < 2147483647.0;
+}
+
+/** FLOAT where it can be proven, into `s`, with an origin of 0 if asked for. */
+export function solveFloat(c: Channel, s: Solution, atZero: bool = false): bool {
+  const least = outputOf(c, c.accMin), most = outputOf(c, c.accMax);
+  if (least == most || c.multiplier == 0) {
+    s.origin = 0;
+    s.scale = 0.0;
+    s.offset = <f32>least;
+    s.offset2 = <f32>least;
+    return least == most;
+  }
+  const nominal = nominalScale(c);
+  // So that the product is the output itself: float32 is finest where the steps are.
+  const origin = atZero ? 0.0 : Math.round(-<f64>c.zeroPoint / <f64>nominal);
+  if (!fits(c, origin)) return false;
+  findThresholds(c, least, most);
+  s.origin = <i32>origin;
+  for (let i = 0; i <= 2 * SCALE_STEPS; i++) {
+    s.scale = neighbour(nominal, i & 1 ? (i + 1) >> 1 : -(i >> 1));
+    s.offset = offsetFor(c, least, least, most, s.origin, s.scale, c.accMin, c.accMax);
+    if (s.offset == s.offset) return true;
+  }
+  return false;
+}
+
+/** FLOAT_SIGN where it can be proven: negative accumulators and the others each with an offset of their own. */
+export function solveFloatSign(c: Channel, s: Solution): bool {
+  const least = outputOf(c, c.accMin), most = outputOf(c, c.accMax);
+  if (c.accMin >= 0 || c.accMax < 0 || c.multiplier == 0) {
+    // One sign only: the same offset twice.
+    const isSolved = solveFloat(c, s, true);
+    s.offset2 = s.offset;
+    return isSolved;
+  }
+  const nominal = nominalScale(c);
+  findThresholds(c, least, most);
+  s.origin = 0;
+  const below = outputOf(c, -1), above = outputOf(c, 0);
+  for (let i = 0; i <= 2 * SCALE_STEPS; i++) {
+    s.scale = neighbour(nominal, i & 1 ? (i + 1) >> 1 : -(i >> 1));
+    s.offset2 = offsetFor(c, least, least, below, 0, s.scale, c.accMin, -1);
+    s.offset = offsetFor(c, least, above, most, 0, s.scale, 0, c.accMax);
+    if (s.offset2 == s.offset2 && s.offset == s.offset) return true;
+  }
+  return false;
+}
