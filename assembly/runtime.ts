@@ -4,7 +4,7 @@
  *
  *   workspace: for each record the address of its packed data (u32), scratch, packed data
  */
-import { add_s8 } from "./kernels/add_s8";
+import { add_s8, add_s8_pack, add_s8_packed_bytes } from "./kernels/add_s8";
 import { avg_pool_s8 } from "./kernels/avg_pool_s8";
 import { conv_s8, conv_s8_pack, conv_s8_packed_bytes, conv_s8_scratch_bytes } from "./kernels/conv_s8";
 import { copy_s8 } from "./kernels/copy_s8";
@@ -59,6 +59,8 @@ function packedBytes(record: usize): usize {
       return depthwise_s8_packed_bytes(changetype<R.DepthwiseS8Record>(record));
     case R.FULLY_CONNECTED_S8:
       return fully_connected_s8_packed_bytes(changetype<R.FullyConnectedS8Record>(record));
+    case R.ADD_S8:
+      return add_s8_packed_bytes();
     default:
       return 0;
   }
@@ -92,6 +94,9 @@ function pack(record: usize, image: usize, packed: usize): void {
       break;
     case R.FULLY_CONNECTED_S8:
       fully_connected_s8_pack(changetype<R.FullyConnectedS8Record>(record), image, packed);
+      break;
+    case R.ADD_S8:
+      add_s8_pack(changetype<R.AddS8Record>(record), packed);
       break;
   }
 }
@@ -164,7 +169,7 @@ function runRecord(record: usize, image: usize, arena: usize, packed: usize, scr
       max_pool_s8(changetype<R.MaxPoolS8Record>(record), image, arena);
       break;
     case R.ADD_S8:
-      add_s8(changetype<R.AddS8Record>(record), image, arena);
+      add_s8(changetype<R.AddS8Record>(record), image, arena, packed);
       break;
     case R.MUL_S8:
       mul_s8(changetype<R.MulS8Record>(record), image, arena);

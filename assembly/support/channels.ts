@@ -83,8 +83,8 @@ function setChannel(i: i32, c: usize, folded: i32): bool {
   channel.accMin = <i32>low;
   channel.accMax = <i32>high;
   // The left shift must not wrap either.
-  const limit = (<i64>1 << 30) >> max(channel.shift, 0);
-  return low > -limit && high < limit;
+  const limit = (<i64>1 << 31) >> max(channel.shift, 0);
+  return low >= -limit && high < limit;
 }
 
 /** Whether a shift is outside what the INTEGER form can do: a left shift, or by 31 to the right. */

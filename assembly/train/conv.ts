@@ -1,0 +1,145 @@
+/**
+ * 2-D convolution as a matrix product: x [N, H, W, C], filter [KH, KW, C, O], y [N, OH, OW, O], float32.
+ * Output pixels are taken in blocks; a block's windows are laid out as rows of a matrix [pixels, KH * KW * C].
+ */
+import { multiply, multiplyTransposed, pack, packedFloats, packTransposed } from "./gemm";
+import { FLOAT, loadPart, storePart } from "./vector";
+import { depthOf, outputPixels, Window } from "./window";
+
+/** Pixels of a block: as many rows as `multiplyTransposed` sums at once. */
+const BLOCK: i32 = 64;
+
+/** Whether x already is the matrix of its windows. */
+// @ts-ignore: decorator
+@inline
+function isPointwise(w: Window): bool {
+  return (
+    w.kernelHeight == 1 &&
+    w.kernelWidth == 1 &&
+    w.strideHeight == 1 &&
+    w.strideWidth == 1 &&
+    w.outputHeight == w.inputHeight &&
+    w.outputWidth == w.inputWidth
+  );
+}
+
+/** Scratch floats of the three kernels: one packed filter and one block of windows. */
+export function convScratch(w: Window): i32 {
+  const depth = depthOf(w);
+  const packed = max(packedFloats(depth, w.outputChannels), packedFloats(w.outputChannels, depth));
+  return packed + BLOCK * depth;
+}
+
+export function conv(w: Window, x: usize, filter: usize, y: usize, scratch: usize): void {
+  const depth = depthOf(w);
+  const pixels = outputPixels(w);
+  const channels = w.outputChannels;
+  pack(scratch, filter, depth, channels);
+  if (isPointwise(w)) {
+    multiply(x, scratch, y, pixels, depth, channels);
+    return;
+  }
+  const windows = scratch + <usize>packedFloats(depth, channels) * FLOAT;
+  for (let first = 0; first < pixels; first += BLOCK) {
+    const count = min(BLOCK, pixels - first);
+    moveWindows(w, x, windows, first, count, false);
+    multiply(windows, scratch, y + <usize>first * channels * FLOAT, count, depth, channels);
+  }
+}
+
+/** dx [N, H, W, C] from dy [N, OH, OW, O]. */
+export function convInputGradient(w: Window, dy: usize, filter: usize, dx: usize, scratch: usize): void {
+  const depth = depthOf(w);
+  const pixels = outputPixels(w);
+  const channels = w.outputChannels;
+  packTransposed(scratch, filter, channels, depth);
+  if (isPointwise(w)) {
+    multiply(dy, scratch, dx, pixels, channels, depth);
+    return;
+  }
+  memory.fill(dx, 0, <usize>(w.batch * w.inputHeight * w.inputWidth * w.channels) * FLOAT);
+  const windows = scratch + <usize>packedFloats(channels, depth) * FLOAT;
+  for (let first = 0; first < pixels; first += BLOCK) {
+    const count = min(BLOCK, pixels - first);
+    multiply(dy + <usize>first * channels * FLOAT, scratch, windows, count, channels, depth);
+    moveWindows(w, dx, windows, first, count, true);
+  }
+}
+
+/** df [KH, KW, C, O] from x and dy. */
+export function convFilterGradient(w: Window, x: usize, dy: usize, df: usize, scratch: usize): void {
+  const depth = depthOf(w);
+  const pixels = outputPixels(w);
+  const channels = w.outputChannels;
+  memory.fill(df, 0, <usize>(depth * channels) * FLOAT);
+  if (isPointwise(w)) {
+    multiplyTransposed(x, dy, df, pixels, depth, channels);
+    return;
+  }
+  for (let first = 0; first < pixels; first += BLOCK) {
+    const count = min(BLOCK, pixels - first);
+    moveWindows(w, x, scratch, first, count, false);
+    multiplyTransposed(scratch, dy + <usize>first * channels * FLOAT, df, count, depth, channels);
+  }
+}
+
+/** Lays out the windows of `count` output pixels from `first` on; with `add`, adds them back to x instead. */
+function moveWindows(w: Window, x: usize, windows: usize, first: i32, count: i32, add: bool): void {
+  const pixel = w.channels;
+  const perImage = w.outputHeight * w.outputWidth;
+  const run = w.kernelWidth * pixel;
+  let image = first / perImage;
+  let oy = (first % perImage) / w.outputWidth;
+  let ox = first % w.outputWidth;
+  for (; count > 0; count--) {
+    const left = ox * w.strideWidth - w.padLeft;
+    const inside = w.dilationWidth == 1 && left >= 0 && left + w.kernelWidth <= w.inputWidth;
+    for (let ky = 0; ky < w.kernelHeight; ky++) {
+      const y = oy * w.strideHeight - w.padTop + ky * w.dilationHeight;
+      if (y < 0 || y >= w.inputHeight) {
+        if (!add) clear(windows, run);
+      } else {
+        const row = x + <usize>((image * w.inputHeight + y) * w.inputWidth * pixel) * FLOAT;
+        if (inside) move(row + <usize>(left * pixel) * FLOAT, windows, run, add);
+        else moveRow(w, row, windows, left, add);
+      }
+      windows += <usize>run * FLOAT;
+    }
+    if (++ox == w.outputWidth) {
+      ox = 0;
+      if (++oy == w.outputHeight) {
+        oy = 0;
+        image++;
+      }
+    }
+  }
+}
+
+/** One row of a window that reaches over the edge. */
+function moveRow(w: Window, row: usize, window: usize, left: i32, add: bool): void {
+  for (let kx = 0; kx < w.kernelWidth; kx++) {
+    const x = left + kx * w.dilationWidth;
+    if (x >= 0 && x < w.inputWidth) move(row + <usize>(x * w.channels) * FLOAT, window, w.channels, add);
+    else if (!add) clear(window, w.channels);
+    window += <usize>w.channels * FLOAT;
+  }
+}
+
+/** Copies pixels to the window, or adds the window to them. */
+// @ts-ignore: decorator
+@inline
+function move(pixels: usize, window: usize, count: i32, add: bool): void {
+  for (let i = 0; i < count; i += 4) {
+    const rest = count - i;
+    if (add) storePart(pixels, f32x4.add(loadPart(pixels, rest), loadPart(window, rest)), rest);
+    else storePart(window, loadPart(pixels, rest), rest);
+    pixels += 16;
+    window += 16;
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function clear(window: usize, count: i32): void {
+  for (let i = 0; i < count; i += 4) storePart(window + <usize>i * FLOAT, f32x4.splat(0), count - i);
+}
