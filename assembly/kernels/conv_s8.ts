@@ -5,41 +5,16 @@
  * docs/arithmetic.md.
  */
 import { setTables } from "../support/channels";
-import { multiplyFour, multiplyOne, packedBytes, packWeights, PIXELS, setTarget, setWindow, widen } from "../support/gemm";
+import { multiplyFour, multiplyOne, packedBytes, packWeights, PIXELS, setTarget, setWindow } from "../support/gemm";
 import { addressOf } from "../support/operand";
 import { ConvS8Record } from "../support/records";
 import { clamp, requantize } from "../support/requantize";
+import { coveredHeight, groupInputs, rowStride, widenInput } from "../support/widen";
 
 /*
  * The vector path widens the input of a group once, padding put around it, so that a window's rows are runs of int16
  * and nothing inside asks where the border is. With dilation the taps of a row lie apart: then each tap is a row.
  */
-
-// @ts-ignore: decorator
-@inline
-function groupInputs(r: ConvS8Record): i32 {
-  return <i32>r.inputChannels / r.groups;
-}
-
-/** Pixels across and down that the windows cover, padding included. */
-// @ts-ignore: decorator
-@inline
-function coveredWidth(r: ConvS8Record): i32 {
-  return (<i32>r.outputWidth - 1) * r.strideWidth + (<i32>r.kernelWidth - 1) * r.dilationWidth + 1;
-}
-
-// @ts-ignore: decorator
-@inline
-function coveredHeight(r: ConvS8Record): i32 {
-  return (<i32>r.outputHeight - 1) * r.strideHeight + (<i32>r.kernelHeight - 1) * r.dilationHeight + 1;
-}
-
-/** int16 from one covered row to the next, with room for what `widen` writes too much. */
-// @ts-ignore: decorator
-@inline
-function rowStride(r: ConvS8Record): i32 {
-  return coveredWidth(r) * groupInputs(r) + 8;
-}
 
 // @ts-ignore: decorator
 @inline
@@ -140,44 +115,6 @@ function multiplyWindows(r: ConvS8Record, inputs: usize, packed: usize, output: 
     if (x == width) x = 0;
     output += step;
   }
-}
-
-/** The covered part of one group's input as int16, with the zero point where there is padding. */
-function widenInput(r: ConvS8Record, input: usize, target: usize): void {
-  const zeroPoint = i16x8.splat(r.inputZeroPoint);
-  const channels = <i32>r.inputChannels;
-  const inputs = groupInputs(r);
-  const width = coveredWidth(r);
-  const stride = <usize>rowStride(r) << 1;
-  const before = min(<i32>r.padLeft, width);
-  const inside = max(0, min(<i32>r.inputWidth, width - before));
-  for (let y = -<i32>r.padTop; y < coveredHeight(r) - <i32>r.padTop; y++) {
-    if (y < 0 || y >= <i32>r.inputHeight) {
-      fill(target, width * inputs, zeroPoint);
-    } else {
-      fill(target, before * inputs, zeroPoint);
-      let to = target + (<usize>(before * inputs) << 1);
-      const from = input + y * <i32>r.inputWidth * channels;
-      if (inputs == channels) {
-        widen(to, from, inside * inputs);
-        to += <usize>(inside * inputs) << 1;
-      } else {
-        for (let x = 0; x < inside; x++) {
-          widen(to, from + x * channels, inputs);
-          to += <usize>inputs << 1;
-        }
-      }
-      fill(to, (width - before - inside) * inputs, zeroPoint);
-    }
-    target += stride;
-  }
-}
-
-/** `count` int16 of padding and, like `widen`, up to 7 more, which the next piece overwrites. */
-// @ts-ignore: decorator
-@inline
-function fill(target: usize, count: i32, value: v128): void {
-  for (let i = 0; i < count; i += 8) v128.store(target + (<usize>i << 1), value);
 }
 
 function convPlain(r: ConvS8Record, image: usize, input: usize, output: usize): void {

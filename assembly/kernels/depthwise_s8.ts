@@ -6,24 +6,22 @@
  * The vector path (multiplier 1) works on eight channels at a time. For each output row it interleaves the input rows
  * two by two, as int16 with the padding put in, so that one dot instruction does two taps of four channels.
  */
-import {
-  BLOCK_BYTES,
-  biasHigh,
-  biasLow,
-  CHANNELS,
-  packBlock,
-  requantizeBlock,
-  setSumRange,
-  setTables,
-  storeBytes,
-} from "../support/channels";
+import { BLOCK_BYTES, CHANNELS, packBlock, setSumRange, setTables } from "../support/channels";
 import { addressOf } from "../support/operand";
 import { DepthwiseS8Record } from "../support/records";
 import { clamp, requantize } from "../support/requantize";
+import {
+  coveredWidth,
+  interleaveRows,
+  isThree,
+  PAIR_BYTES,
+  rowAny,
+  rowPairs,
+  rowThree,
+  sharesPairs,
+  weightBytes,
+} from "../support/row_pairs";
 import { firstTap, lastTap } from "../support/window";
-
-/** Eight channels of two rows, as int16. */
-const PAIR_BYTES: usize = 32;
 
 /** What is taken off the bias because padding and input keep their zero point: i32 of eight channels. */
 const folded = memory.data(32);
@@ -36,20 +34,8 @@ function isVector(r: DepthwiseS8Record): bool {
 
 // @ts-ignore: decorator
 @inline
-function rowPairs(r: DepthwiseS8Record): i32 {
-  return (<i32>r.kernelHeight + 1) >> 1;
-}
-
-// @ts-ignore: decorator
-@inline
-function coveredWidth(r: DepthwiseS8Record): i32 {
-  return (<i32>r.outputWidth - 1) * r.strideWidth + (<i32>r.kernelWidth - 1) * r.dilationWidth + 1;
-}
-
-// @ts-ignore: decorator
-@inline
 function blockBytes(r: DepthwiseS8Record): usize {
-  return BLOCK_BYTES + <usize>(rowPairs(r) * r.kernelWidth) * PAIR_BYTES;
+  return BLOCK_BYTES + (sharesPairs(r) ? 2 * weightBytes(r) : weightBytes(r));
 }
 
 export function depthwise_s8_packed_bytes(r: DepthwiseS8Record): usize {
@@ -60,7 +46,10 @@ export function depthwise_s8_scratch_bytes(r: DepthwiseS8Record): usize {
   return isVector(r) ? <usize>(rowPairs(r) * coveredWidth(r)) * PAIR_BYTES : 0;
 }
 
-/** For each block of channels: its requantisation, then for each column of taps and pair of rows [8][2] int16. */
+/**
+ * For each block of channels: its requantisation, then for each column of taps and pair of rows [8][2] int16; for the
+ * pairs of an output row and, where two share their pairs, of the next one, which lies one row lower in them.
+ */
 export function depthwise_s8_pack(r: DepthwiseS8Record, image: usize, packed: usize): void {
   if (ASC_FEATURE_SIMD) {
     if (!isVector(r)) return;
@@ -78,8 +67,8 @@ export function depthwise_s8_pack(r: DepthwiseS8Record, image: usize, packed: us
           const w = <i32>load<i8>(weights + tap * channels);
           sum += w;
           const y = tap / width, x = tap % width;
-          const pair = packed + BLOCK_BYTES + <usize>(x * rowPairs(r) + (y >> 1)) * PAIR_BYTES;
-          store<i16>(pair + (<usize>i << 2) + (<usize>(y & 1) << 1), <i16>w);
+          storeTap(r, packed + BLOCK_BYTES, i, y, x, w);
+          if (sharesPairs(r)) storeTap(r, packed + BLOCK_BYTES + weightBytes(r), i, y + 1, x, w);
         }
         store<i32>(folded + (<usize>i << 2), sum * r.inputZeroPoint);
       }
@@ -87,6 +76,11 @@ export function depthwise_s8_pack(r: DepthwiseS8Record, image: usize, packed: us
       packed += blockBytes(r);
     }
   }
+}
+
+function storeTap(r: DepthwiseS8Record, weights: usize, channel: i32, y: i32, x: i32, value: i32): void {
+  const pair = weights + <usize>(x * rowPairs(r) + (y >> 1)) * PAIR_BYTES;
+  store<i16>(pair + (<usize>channel << 2) + (<usize>(y & 1) << 1), <i16>value);
 }
 
 export function depthwise_s8(r: DepthwiseS8Record, image: usize, arena: usize, packed: usize, scratch: usize): void {
@@ -103,114 +97,24 @@ export function depthwise_s8(r: DepthwiseS8Record, image: usize, arena: usize, p
 function depthwiseVector(r: DepthwiseS8Record, input: usize, output: usize, packed: usize, scratch: usize): void {
   const channels = <i32>r.outputChannels;
   const row = <usize>(<i32>r.outputWidth * channels);
-  const isThree = r.kernelHeight == 3 && r.kernelWidth == 3 && r.dilationWidth == 1;
+  const height = <i32>r.outputHeight;
+  const shares = sharesPairs(r);
   for (let c = 0; c < channels; c += CHANNELS) {
-    for (let y = 0; y < <i32>r.outputHeight; y++) {
-      interleaveRows(r, input + c, y * r.strideHeight - r.padTop, scratch);
-      const out = output + <usize>y * row + c;
-      if (isThree) rowThree(r, scratch, packed, out, channels - c);
-      else rowAny(r, scratch, packed, out, channels - c);
+    let out = output + c;
+    for (let y = 0; y < height; y++) {
+      interleaveRows(r, input + c, y * r.strideHeight - r.padTop, shares, scratch);
+      if (!isThree(r)) {
+        rowAny(r, scratch, packed, out, channels - c);
+      } else {
+        rowThree(r, scratch, packed, packed + BLOCK_BYTES, out, channels - c);
+        if (shares && ++y < height) {
+          out += row;
+          rowThree(r, scratch, packed, packed + BLOCK_BYTES + weightBytes(r), out, channels - c);
+        }
+      }
+      out += row;
     }
     packed += blockBytes(r);
-  }
-}
-
-/** Rows top, top + dilation, … of eight channels, two by two: for each pair the covered columns. */
-function interleaveRows(r: DepthwiseS8Record, input: usize, top: i32, target: usize): void {
-  const zeroPoint = i8x16.splat(r.inputZeroPoint);
-  const wide = i16x8.splat(r.inputZeroPoint);
-  const channels = <usize>r.inputChannels;
-  const rowBytes = <usize>r.inputWidth * channels;
-  const height = <i32>r.inputHeight;
-  const width = coveredWidth(r);
-  const before = min(<i32>r.padLeft, width);
-  const inside = max(0, min(<i32>r.inputWidth, width - before));
-  for (let pair = 0; pair < rowPairs(r); pair++) {
-    const y0 = top + 2 * pair * r.dilationHeight;
-    // The partner of an odd last row meets zero weights: any row does.
-    const y1 = 2 * pair + 1 < <i32>r.kernelHeight ? y0 + r.dilationHeight : y0;
-    const has0 = y0 >= 0 && y0 < height, has1 = y1 >= 0 && y1 < height;
-    for (let x = 0; x < before; x++) {
-      v128.store(target, wide);
-      v128.store(target, wide, 16);
-      target += PAIR_BYTES;
-    }
-    let from0 = input + (has0 ? <usize>y0 * rowBytes : 0), from1 = input + (has1 ? <usize>y1 * rowBytes : 0);
-    for (let x = 0; x < inside; x++) {
-      const a = has0 ? v128.load_zero<i64>(from0) : zeroPoint;
-      const b = has1 ? v128.load_zero<i64>(from1) : zeroPoint;
-      const both = v128.shuffle<i8>(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-      v128.store(target, i16x8.extend_low_i8x16_s(both));
-      v128.store(target, i16x8.extend_high_i8x16_s(both), 16);
-      from0 += channels;
-      from1 += channels;
-      target += PAIR_BYTES;
-    }
-    for (let x = before + inside; x < width; x++) {
-      v128.store(target, wide);
-      v128.store(target, wide, 16);
-      target += PAIR_BYTES;
-    }
-  }
-}
-
-// @ts-ignore: decorator
-@inline
-function dot(sum: v128, inputs: usize, weights: v128): v128 {
-  return i32x4.add(sum, i32x4.dot_i16x8_s(v128.load(inputs), weights));
-}
-
-/** One output row of a 3x3 kernel: its weights stay in registers. */
-function rowThree(r: DepthwiseS8Record, inputs: usize, packed: usize, output: usize, count: i32): void {
-  const zeroPoint = i32x4.splat(r.outputZeroPoint);
-  const low = i8x16.splat(r.activationMin), high = i8x16.splat(r.activationMax);
-  const lower = <usize>coveredWidth(r) * PAIR_BYTES;
-  const step = <usize>r.strideWidth * PAIR_BYTES;
-  const w = packed + BLOCK_BYTES;
-  const w0 = v128.load(w), w1 = v128.load(w, 16), w2 = v128.load(w, 32), w3 = v128.load(w, 48);
-  const w4 = v128.load(w, 64), w5 = v128.load(w, 80), w6 = v128.load(w, 96), w7 = v128.load(w, 112);
-  const w8 = v128.load(w, 128), w9 = v128.load(w, 144), wa = v128.load(w, 160), wb = v128.load(w, 176);
-  const bias0 = biasLow(packed), bias1 = biasHigh(packed);
-  for (let x = <i32>r.outputWidth; x > 0; x--) {
-    const under = inputs + lower;
-    let sum0 = dot(bias0, inputs, w0), sum1 = dot(bias1, inputs + 16, w1);
-    sum0 = dot(sum0, under, w2);
-    sum1 = dot(sum1, under + 16, w3);
-    sum0 = dot(sum0, inputs + 32, w4);
-    sum1 = dot(sum1, inputs + 48, w5);
-    sum0 = dot(sum0, under + 32, w6);
-    sum1 = dot(sum1, under + 48, w7);
-    sum0 = dot(sum0, inputs + 64, w8);
-    sum1 = dot(sum1, inputs + 80, w9);
-    sum0 = dot(sum0, under + 64, wa);
-    sum1 = dot(sum1, under + 80, wb);
-    storeBytes(output, requantizeBlock(sum0, sum1, packed, zeroPoint, low, high), count);
-    output += r.outputChannels;
-    inputs += step;
-  }
-}
-
-/** One output row of any kernel. */
-function rowAny(r: DepthwiseS8Record, inputs: usize, packed: usize, output: usize, count: i32): void {
-  const zeroPoint = i32x4.splat(r.outputZeroPoint);
-  const low = i8x16.splat(r.activationMin), high = i8x16.splat(r.activationMax);
-  const rowBytes = <usize>coveredWidth(r) * PAIR_BYTES;
-  const pairs = rowPairs(r);
-  for (let x = <i32>r.outputWidth; x > 0; x--) {
-    let sum0 = biasLow(packed), sum1 = biasHigh(packed);
-    let weights = packed + BLOCK_BYTES;
-    for (let kx = 0; kx < <i32>r.kernelWidth; kx++) {
-      let at = inputs + <usize>(kx * r.dilationWidth) * PAIR_BYTES;
-      for (let pair = 0; pair < pairs; pair++) {
-        sum0 = dot(sum0, at, v128.load(weights));
-        sum1 = dot(sum1, at + 16, v128.load(weights, 16));
-        at += rowBytes;
-        weights += PAIR_BYTES;
-      }
-    }
-    storeBytes(output, requantizeBlock(sum0, sum1, packed, zeroPoint, low, high), count);
-    output += r.outputChannels;
-    inputs += <usize>r.strideWidth * PAIR_BYTES;
   }
 }
 
