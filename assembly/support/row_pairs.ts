@@ -2,7 +2,7 @@
  * Input rows of a depthwise convolution interleaved two by two (SIMD): int16 of eight channels with the padding put in,
  * so that one dot instruction does two taps of four channels; and the output rows that are made from them.
  */
-import { biasHigh, biasLow, requantizeBlock, storeBytes } from "./channels";
+import { BLOCK_BYTES, biasHigh, biasLow, requantizeBlock, storeBytes } from "./channels";
 import { DepthwiseS8Record } from "./records";
 
 /** Eight channels of two rows, as int16. */
