@@ -89,7 +89,7 @@ export async function openSamples(
           throw new ThumbnetError(`${found}: choose with --input-type`);
         }
       }
-      samples.push(...(await fileSamples(file, name, pathType, info)));
+      for (const sample of await fileSamples(file, name, pathType, info)) samples.push(sample);
     }
   }
   return { samples, rawType: chosen?.type ?? null };

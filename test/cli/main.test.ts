@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { smallModel, temporaryFolder, thumbnet } from "./cli.ts";
 
-const COMMANDS = ["inspect", "run", "eval", "trace", "verify", "bench"];
+const COMMANDS = ["inspect", "run", "eval", "trace", "export", "emulate", "verify", "bench"];
 const { write } = temporaryFolder();
 const model = write("small.tflite", smallModel());
 
@@ -41,7 +41,8 @@ test.each([
 });
 
 test.each(COMMANDS)("%s: a missing model is one line and exit code 1", (command) => {
-  const more = command === "inspect" || command === "bench" ? [] : [model];
+  const takesModelOnly = command === "inspect" || command === "bench";
+  const more = takesModelOnly ? [] : command === "export" ? ["--out", "exported"] : [model];
   const { code, stdout, stderr } = thumbnet(command, "absent.tflite", ...more);
   expect({ code, stdout, stderr }).toEqual({
     code: 1,
