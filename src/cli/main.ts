@@ -9,7 +9,6 @@ import { exportCommand } from "./export.ts";
 import { inspectCommand } from "./inspect.ts";
 import { runCommand } from "./run.ts";
 import { traceCommand } from "./trace.ts";
-import { trainCommand } from "./train.ts";
 import { verifyCommand } from "./verify.ts";
 
 function program(): Command {
@@ -36,7 +35,7 @@ function program(): Command {
     emulateCommand,
     traceCommand,
     verifyCommand,
-    trainCommand,
+
     benchCommand,
   ]) {
     root.addCommand(create().copyInheritedSettings(root));
