@@ -56,6 +56,7 @@ typedef struct {
 /* `rank` dimensions follow as uint32_t. */
 typedef struct {
   uint32_t operand;
+  uint32_t expansion;
   float scale;
   int16_t zero_point;
   uint8_t dtype;

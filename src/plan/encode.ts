@@ -1,5 +1,6 @@
 import { ThumbnetError } from "../errors.ts";
 import type { Tensor } from "../graph/graph.ts";
+import type { Expansion } from "../graph/rewrites/constant-channels.ts";
 import { OPERATOR_CODES } from "./codes.ts";
 import { crc32 } from "./crc32.ts";
 import type { ConstantData, KernelCall, OperandRef } from "./kernel-call.ts";
@@ -10,6 +11,7 @@ import {
   CONSTANT_BIT,
   DTYPES,
   HEADER,
+  KEPT_CHANNEL,
   KERNELS,
   MAGIC,
   OPERATOR,
@@ -56,8 +58,12 @@ export function encodeImage(plan: Plan): Uint8Array {
   const describe = (index: number): number => {
     const known = described.get(index);
     if (known !== undefined) return known;
+    const expansion = plan.expansions.get(index);
     const at = body.add(
-      tensorBytes(graph.tensors[index]!, graph.tensors[plan.stored[index]!]!, operand({ tensor: index })),
+      tensorBytes(graph.tensors[index]!, graph.tensors[plan.stored[index]!]!, {
+        operand: operand({ tensor: index }),
+        expansion: expansion ? body.add(expansionBytes(expansion)) : 0,
+      }),
     );
     described.set(index, at);
     return at;
@@ -125,11 +131,15 @@ function encodeRecord(
   return record;
 }
 
-function tensorBytes(tensor: Tensor, { quantization }: Tensor, operand: number): Uint8Array {
+function tensorBytes(
+  tensor: Tensor,
+  { quantization }: Tensor,
+  places: { operand: number; expansion: number },
+): Uint8Array {
   const bytes = new Uint8Array(TENSOR_LAYOUT.bytes + 4 * tensor.shape.length);
   const view = new DataView(bytes.buffer);
   writeStruct(view, 0, TENSOR_LAYOUT, {
-    operand,
+    ...places,
     scale: quantization?.scales[0] ?? 1,
     zeroPoint: quantization?.zeroPoints[0] ?? 0,
     dtype: dtypeCode(tensor),
@@ -139,6 +149,15 @@ function tensorBytes(tensor: Tensor, { quantization }: Tensor, operand: number):
     view.setUint32(TENSOR_LAYOUT.bytes + 4 * d, dimension, true);
   });
   return bytes;
+}
+
+function expansionBytes(expansion: Expansion): Uint8Array {
+  const view = new DataView(new ArrayBuffer(4 + 2 * expansion.length));
+  view.setUint32(0, expansion.length, true);
+  expansion.forEach((value, c) => {
+    view.setInt16(4 + 2 * c, value ?? KEPT_CHANNEL, true);
+  });
+  return new Uint8Array(view.buffer);
 }
 
 function dtypeCode(tensor: Tensor): number {

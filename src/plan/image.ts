@@ -1,5 +1,6 @@
 import { ThumbnetError } from "../errors.ts";
 import type { OperatorKind } from "../graph/graph.ts";
+import type { Expansion } from "../graph/rewrites/constant-channels.ts";
 import { bytesPerElement, elementCount } from "../graph/shape.ts";
 import { OPERATOR_CODES } from "./codes.ts";
 import { crc32 } from "./crc32.ts";
@@ -8,6 +9,7 @@ import {
   CONSTANT_BIT,
   DTYPES,
   HEADER,
+  KEPT_CHANNEL,
   KERNELS,
   MAGIC,
   OPERATOR,
@@ -35,6 +37,8 @@ export interface ImageTensor {
   readonly offset: number;
   /** Bytes of that content; a float32 tensor at the edge holds int8, one byte an element. */
   readonly bytes: number;
+  /** How the tensor was before constant channels were folded; null where it has all its channels. */
+  readonly expansion: Expansion | null;
 }
 
 export interface ImageOperator {
@@ -47,6 +51,21 @@ export interface ImageOperator {
 export interface ImagePort {
   readonly name: string;
   readonly tensor: ImageTensor;
+}
+
+/** The shape that a tensor has in the model file. */
+export function fullShape({ shape, expansion }: ImageTensor): readonly number[] {
+  return expansion ? [...shape.slice(0, -1), expansion.length] : shape;
+}
+
+/** A tensor's bytes with the channels that were folded put back. */
+export function expandChannels(bytes: Uint8Array, { expansion }: ImageTensor): Uint8Array {
+  if (!expansion) return bytes;
+  const kept = expansion.filter((value) => value === null).length;
+  const full = new Uint8Array((bytes.length / kept) * expansion.length);
+  let from = 0;
+  for (let at = 0; at < full.length; at++) full[at] = expansion[at % expansion.length] ?? bytes[from++]!;
+  return full;
 }
 
 /** What an image says of itself. */
@@ -92,6 +111,14 @@ export function readImage(bytes: Uint8Array, name = "image"): Image {
   // The CRC guards against accidents; a forged image must still not read outside itself.
   const within = (offset: number, length: number): number =>
     offset + length <= bytes.length ? offset : fail("is damaged: it refers to bytes outside itself");
+  const readExpansion = (offset: number, shape: readonly number[]): Expansion => {
+    const channels = data.getUint32(within(offset, 4), true);
+    within(offset + 4, 2 * channels);
+    const values = Array.from({ length: channels }, (_, c) => data.getInt16(offset + 4 + 2 * c, true));
+    const kept = values.filter((value) => value === KEPT_CHANNEL).length;
+    if (kept !== shape.at(-1)) fail("is damaged: a tensor's folded channels do not fit its shape");
+    return values.map((value) => (value === KEPT_CHANNEL ? null : value));
+  };
   const tensor = (offset: number): ImageTensor => {
     const t = readStruct<typeof TENSOR>(data, within(offset, TENSOR_LAYOUT.bytes), TENSOR_LAYOUT);
     const dimensions = within(offset + TENSOR_LAYOUT.bytes, 4 * t.rank);
@@ -102,7 +129,17 @@ export function readImage(bytes: Uint8Array, name = "image"): Image {
     const size = elementCount(shape) * (dtype === "float32" ? 1 : bytesPerElement(dtype));
     if (at + size > (space === "image" ? bytes.length : header.arenaBytes))
       fail("is damaged: a tensor lies outside");
-    return { shape, dtype, scale: t.scale, zeroPoint: t.zeroPoint, space, offset: at, bytes: size };
+    const expansion = t.expansion === 0 ? null : readExpansion(t.expansion, shape);
+    return {
+      shape,
+      dtype,
+      scale: t.scale,
+      zeroPoint: t.zeroPoint,
+      space,
+      offset: at,
+      bytes: size,
+      expansion,
+    };
   };
   const kinds = new Map(Object.entries(OPERATOR_CODES).map(([kind, code]) => [code, kind as OperatorKind]));
   const operators = Array.from({ length: header.operatorCount }, (_, i) => {

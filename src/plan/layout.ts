@@ -65,11 +65,19 @@ export const PORT = {
 export const TENSOR = {
   /** An operand: where it lies. */
   operand: "u32",
+  /**
+   * 0, or the offset of how the tensor was before constant channels were folded: their number (u32), then for each an
+   * i16, its constant value or {@link KEPT_CHANNEL}.
+   */
+  expansion: "u32",
   scale: "f32",
   zeroPoint: "i16",
   dtype: "u8",
   rank: "u8",
 } as const satisfies Fields;
+
+/** In an expansion: the channel is still there. */
+export const KEPT_CHANNEL = 0x7fff;
 
 /** Element types by their code in the image. */
 export const DTYPES = ["int8", "uint8", "float32"] as const;

@@ -1,5 +1,6 @@
 import { ThumbnetError } from "../errors.ts";
 import type { Graph, Operator } from "../graph/graph.ts";
+import type { Expansion } from "../graph/rewrites/constant-channels.ts";
 import { bytesPerElement, elementCount } from "../graph/shape.ts";
 import { planArena } from "./arena.ts";
 import type { KernelCall } from "./kernel-call.ts";
@@ -36,6 +37,8 @@ export interface Plan {
   readonly operators: readonly PlannedOperator[];
   /** By tensor index; null for a tensor that no kernel touches (paddings, axes, shapes, weights). */
   readonly places: readonly (Place | null)[];
+  /** By tensor index: the channels that tensors had before constant ones were folded. */
+  readonly expansions: ReadonlyMap<number, Expansion>;
   /** By tensor index: the tensor whose scale the bytes have. Another one for a float32 tensor at the edge. */
   readonly stored: readonly number[];
   readonly arenaBytes: number;
@@ -63,7 +66,7 @@ const MAX_ARENA_BYTES = 2 ** 28;
  * @param graph accepted by `checkInt8`
  * @throws ThumbnetError when an operator does not fit the records' fields
  */
-export function planGraph(graph: Graph): Plan {
+export function planGraph(graph: Graph, expansions: ReadonlyMap<number, Expansion> = new Map()): Plan {
   const calls = graph.operators.map((op, index) => naming(graph, op, index, () => lowerOperator(graph, op)));
   const storage = new Storage(graph);
   graph.operators.forEach((op, step) => {
@@ -94,6 +97,7 @@ export function planGraph(graph: Graph): Plan {
       calls: calls[step]!,
       liveBytes: lifetimes.reduce((sum, b) => (b.first <= step && step <= b.last ? sum + b.bytes : sum), 0),
     })),
+    expansions,
     stored: storedTensors(graph),
     places: places.map((place, t) => place ?? (graph.tensors[t]!.data ? image(t) : null)),
     arenaBytes: arena.bytes,

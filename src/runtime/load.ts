@@ -1,11 +1,11 @@
 import { ThumbnetError } from "../errors.ts";
-import { compileTflite } from "../plan/compile.ts";
+import { type CompileOptions, compileTflite } from "../plan/compile.ts";
 import { isImage, readImage } from "../plan/image.ts";
 import { type Engine, instantiate, supportsSimd } from "./engine.ts";
 import { Model } from "./model.ts";
 import { type ModelSource, readSource } from "./source.ts";
 
-export interface LoadOptions {
+export interface LoadOptions extends CompileOptions {
   /** Default: SIMD where the machine has it. */
   readonly engine?: Engine;
   /** What error messages call the model; default: the file's name. */
@@ -24,6 +24,6 @@ export async function loadModel(source: ModelSource, options: LoadOptions = {}):
   }
   const { bytes, name: fileName } = await readSource(source);
   const name = options.name ?? fileName;
-  const image = readImage(isImage(bytes) ? bytes : compileTflite(bytes, name), name);
+  const image = readImage(isImage(bytes) ? bytes : compileTflite(bytes, name, options), name);
   return new Model(image, await instantiate(engine), engine);
 }

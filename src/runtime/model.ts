@@ -1,7 +1,13 @@
 import { ThumbnetError } from "../errors.ts";
 import type { OperatorKind } from "../graph/graph.ts";
 import { crc32 } from "../plan/crc32.ts";
-import type { Image, ImageOperator, ImageTensor } from "../plan/image.ts";
+import {
+  expandChannels,
+  fullShape,
+  type Image,
+  type ImageOperator,
+  type ImageTensor,
+} from "../plan/image.ts";
 import type { Engine, Kernels } from "./engine.ts";
 import {
   dequantize,
@@ -23,7 +29,10 @@ export interface TraceEntry {
   readonly crc32: number;
   /** The output's bytes. */
   readonly bytes: Uint8Array;
-  /** The output as the chip has it: the same, but for a DEQUANTIZE the int8 bytes that stand for the floats. */
+  /**
+   * The output as the chip has it: the same but for channels that are always constant, which the chip does not keep,
+   * and for a DEQUANTIZE, of which it has the int8 bytes that stand for the floats.
+   */
   readonly stored: Uint8Array;
   /** With the option `arena`: the whole arena after the operator. */
   readonly arena?: Uint8Array;
@@ -168,8 +177,8 @@ export class Model {
       kernels.run(this.#image, this.#arena, this.#workspace, done, recordEnd);
       done = recordEnd;
       const stored = this.#content(output).slice();
-      const bytes = declared(stored, output);
-      const entry = { index, name: kind, shape: output.shape, crc32: crc32(bytes), bytes, stored };
+      const bytes = declared(expandChannels(stored, output), output);
+      const entry = { index, name: kind, shape: fullShape(output), crc32: crc32(bytes), bytes, stored };
       return arena ? { ...entry, arena: whole.slice() } : entry;
     });
   }
@@ -198,7 +207,7 @@ export class Model {
       }).sort((a, b) => a - b);
       done = recordEnd;
       const microseconds = (times[times.length >> 1] ?? 0) * 1000;
-      return { index, name: kind, shape: output.shape, microseconds };
+      return { index, name: kind, shape: fullShape(output), microseconds };
     });
   }
 

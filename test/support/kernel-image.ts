@@ -37,6 +37,7 @@ export function kernelImage(call: KernelCall, inputSizes: readonly number[], out
     graph,
     operators: [{ operator: graph.operators[0]!, calls: [call], liveBytes: end }],
     places,
+    expansions: new Map(),
     stored: sizes.map((_, i) => i),
     arenaBytes: end,
     scratchBytes: scratchBytes(call),

@@ -1,0 +1,246 @@
+/**
+ * Takes channels out of a graph that hold the same value whatever the input is: what they contribute to the next
+ * operator goes into its bias. The outputs of the graph do not change by a bit, and every intermediate tensor can be
+ * put together again from what is left and the constants.
+ */
+import { affineOf, biasData, int8Data, tensorOf } from "../../plan/lower/context.ts";
+import type { Graph, Operator, OperatorOf, Quantization, Tensor } from "../graph.ts";
+import { type ChannelRanges, channelRanges, channelsOf, hasPadding } from "./ranges.ts";
+
+/** For each channel of the original tensor its constant value, or null where the channel is still there. */
+export type Expansion = readonly (number | null)[];
+
+export interface FoldedGraph {
+  readonly graph: Graph;
+  /** By tensor index, which is the same in both graphs; only for tensors that lost channels. */
+  readonly expansions: ReadonlyMap<number, Expansion>;
+}
+
+type Keeps = Map<number, boolean[]>;
+
+/** @param graph accepted by `checkInt8` */
+export function foldConstantChannels(graph: Graph): FoldedGraph {
+  const ranges = channelRanges(graph);
+  const keeps = keptChannels(graph, ranges);
+  if (keeps.size === 0) return { graph, expansions: new Map() };
+  const tensors = graph.tensors.slice();
+  const add = (tensor: Tensor): number => tensors.push(tensor) - 1;
+  const operators = graph.operators.map((op) => foldOperator(graph, op, keeps, ranges, add));
+  const expansions = new Map<number, Expansion>();
+  for (const [index, keep] of keeps) {
+    const { shape } = graph.tensors[index]!;
+    tensors[index] = { ...graph.tensors[index]!, shape: [...shape.slice(0, -1), count(keep)] };
+    expansions.set(
+      index,
+      keep.map((kept, c) => (kept ? null : ranges[index]!.low[c]!)),
+    );
+  }
+  return { graph: { ...graph, tensors, operators }, expansions };
+}
+
+function count(keep: readonly boolean[]): number {
+  return keep.reduce((sum, kept) => sum + Number(kept), 0);
+}
+
+/** For tensors that lose channels, which they keep: at least one. */
+function keptChannels(graph: Graph, ranges: readonly (ChannelRanges | undefined)[]): Keeps {
+  const consumers = new Map<number, Operator[]>();
+  for (const op of graph.operators) {
+    for (const tensor of op.inputs) consumers.set(tensor, [...(consumers.get(tensor) ?? []), op]);
+  }
+  const keeps: Keeps = new Map();
+  for (const op of graph.operators) {
+    const output = op.outputs[0]!;
+    const range = ranges[output];
+    if (!range || !canLose(graph, op) || graph.outputs.includes(output)) continue;
+    const keep = Array.from(range.low, (low, c) => low !== range.high[c]);
+    if (!keep.some(Boolean)) keep[0] = true;
+    keeps.set(output, keep);
+  }
+  // A channel goes only if every operator that reads it can do without, which may hang on that operator's output.
+  for (let changed = true; changed; ) {
+    changed = false;
+    const keepChannel = (tensor: number, c: number) => {
+      const keep = keeps.get(tensor);
+      if (!keep || keep[c]) return;
+      keep[c] = true;
+      changed = true;
+    };
+    for (const [tensor, keep] of keeps) {
+      for (const [c, kept] of keep.entries()) {
+        const readers = consumers.get(tensor) ?? [];
+        if (!kept && !readers.every((op) => absorbs(graph, op, tensor, c, ranges[tensor]!.low[c]!, keeps))) {
+          keepChannel(tensor, c);
+        }
+      }
+    }
+    // An operator that carries channels through keeps on both sides or on none.
+    for (const op of graph.operators) {
+      if (!carries(op)) continue;
+      const [input, output] = [op.inputs[0]!, op.outputs[0]!];
+      for (let c = 0; c < channelsOf(tensorOf(graph, output)); c++) {
+        const isIn = keeps.get(input)?.[c] ?? true;
+        const isOut = keeps.get(output)?.[c] ?? true;
+        if (isIn && !isOut) keepChannel(output, c);
+        if (isOut) keepChannel(input, c);
+      }
+    }
+  }
+  for (const [tensor, keep] of keeps) if (keep.every(Boolean)) keeps.delete(tensor);
+  return keeps;
+}
+
+/** Operators whose output channel c comes from input channel c alone. */
+function carries({ kind }: Operator): boolean {
+  return [
+    "DEPTHWISE_CONV_2D",
+    "AVERAGE_POOL_2D",
+    "MAX_POOL_2D",
+    "RESHAPE",
+    "SQUEEZE",
+    "EXPAND_DIMS",
+  ].includes(kind);
+}
+
+function canLose(graph: Graph, op: Operator): boolean {
+  const [input, output] = [tensorOf(graph, op.inputs[0]!), tensorOf(graph, op.outputs[0]!)];
+  if (op.kind === "CONV_2D") return channelsOf(tensorOf(graph, op.inputs[1]!)) === channelsOf(input);
+  return carries(op) && channelsOf(input) === channelsOf(output);
+}
+
+/** Whether an operator can do without a channel of its input that always holds `value`. */
+function absorbs(
+  graph: Graph,
+  op: Operator,
+  tensor: number,
+  c: number,
+  value: number,
+  keeps: Keeps,
+): boolean {
+  if (op.inputs[0] !== tensor || op.inputs.indexOf(tensor, 1) > 0) return false;
+  const input = tensorOf(graph, tensor);
+  switch (op.kind) {
+    case "CONV_2D":
+      if (channelsOf(tensorOf(graph, op.inputs[1]!)) !== channelsOf(input)) return false;
+      return value === affineOf(input).zeroPoint || !hasPadding(graph, op);
+    case "FULLY_CONNECTED":
+      return tensorOf(graph, op.inputs[1]!).shape[1] === channelsOf(input);
+    default:
+      return canLose(graph, op) && keeps.get(op.outputs[0]!)?.[c] === false;
+  }
+}
+
+function foldOperator(
+  graph: Graph,
+  op: Operator,
+  keeps: Keeps,
+  ranges: readonly (ChannelRanges | undefined)[],
+  add: (tensor: Tensor) => number,
+): Operator {
+  const inputs = keeps.get(op.inputs[0]!);
+  const outputs = keeps.get(op.outputs[0]!);
+  if (!inputs && !outputs) return op;
+  if (op.kind === "CONV_2D" || op.kind === "FULLY_CONNECTED") {
+    return {
+      ...op,
+      inputs: [op.inputs[0]!, ...foldWeights(graph, op, inputs, outputs, ranges[op.inputs[0]!], add)],
+    };
+  }
+  if (op.kind !== "DEPTHWISE_CONV_2D" || !outputs) return op;
+  const weights = tensorOf(graph, op.inputs[1]!);
+  const kept = [...outputs.keys()].filter((c) => outputs[c]);
+  const channels = outputs.length;
+  const data = Int8Array.from({ length: (int8Data(weights).length / channels) * kept.length }, (_, i) => {
+    return int8Data(weights)[Math.floor(i / kept.length) * channels + kept[i % kept.length]!]!;
+  });
+  const bias = biasData(graph, op.inputs[2], channels);
+  return {
+    ...op,
+    inputs: [
+      op.inputs[0]!,
+      ...addFolded(
+        graph,
+        op,
+        data,
+        kept,
+        3,
+        Int32Array.from(kept, (c) => bias[c]!),
+        add,
+      ),
+    ],
+  };
+}
+
+/** Weights and bias of a convolution or fully connected layer without the channels that went. */
+function foldWeights(
+  graph: Graph,
+  op: OperatorOf<"CONV_2D" | "FULLY_CONNECTED">,
+  inputs: readonly boolean[] | undefined,
+  outputs: readonly boolean[] | undefined,
+  range: ChannelRanges | undefined,
+  add: (tensor: Tensor) => number,
+): number[] {
+  const weights = tensorOf(graph, op.inputs[1]!);
+  const values = int8Data(weights);
+  const channels = weights.shape[0]!;
+  const depth = channelsOf(weights);
+  const taps = values.length / (channels * depth);
+  const { zeroPoint } = affineOf(tensorOf(graph, op.inputs[0]!));
+  const weightsZeroPoint = weights.quantization!.zeroPoints[0]!;
+  const kept = [...Array(channels).keys()].filter((c) => outputs?.[c] ?? true);
+  const isKept = (k: number) => inputs?.[k] ?? true;
+  const bias = biasData(graph, op.inputs[2], channels);
+  const data: number[] = [];
+  const folded = Int32Array.from(kept, (c) => {
+    let sum = bias[c]!;
+    for (let tap = 0; tap < taps; tap++) {
+      for (let k = 0; k < depth; k++) {
+        const w = values[(c * taps + tap) * depth + k]!;
+        if (isKept(k)) data.push(w);
+        else sum += (w - weightsZeroPoint) * (range!.low[k]! - zeroPoint);
+      }
+    }
+    return sum;
+  });
+  return addFolded(graph, op, Int8Array.from(data), kept, 0, folded, add);
+}
+
+/** Adds weights that keep `kept` along dimension `axis`, and their bias; returns both indices. */
+function addFolded(
+  graph: Graph,
+  op: Pick<Operator, "inputs">,
+  data: Int8Array,
+  kept: readonly number[],
+  axis: number,
+  bias: Int32Array,
+  add: (tensor: Tensor) => number,
+): number[] {
+  const weights = tensorOf(graph, op.inputs[1]!);
+  const rest = weights.shape.slice();
+  rest[axis] = kept.length;
+  if (axis === 0) rest[rest.length - 1] = data.length / rest.slice(0, -1).reduce((a, b) => a * b, 1);
+  const { scales, zeroPoints, axis: along } = weights.quantization!;
+  const quantization: Quantization =
+    scales.length === 1
+      ? weights.quantization!
+      : { scales: kept.map((c) => scales[c]!), zeroPoints: kept.map((c) => zeroPoints[c]!), axis: along };
+  const name = tensorOf(graph, op.inputs[1]!).name;
+  return [
+    add({ ...weights, shape: rest, quantization, data: new Uint8Array(data.buffer) }),
+    add({
+      name: `${name}, bias`,
+      shape: [kept.length],
+      dtype: "int32",
+      quantization: null,
+      data: littleEndian(bias),
+    }),
+  ];
+}
+
+function littleEndian(values: Int32Array): Uint8Array {
+  const view = new DataView(new ArrayBuffer(values.byteLength));
+  values.forEach((value, i) => {
+    view.setInt32(4 * i, value, true);
+  });
+  return new Uint8Array(view.buffer);
+}
