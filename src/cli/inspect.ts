@@ -6,6 +6,7 @@ import { formatShape } from "../graph/shape.ts";
 import { bufferLabel, formatArenaMap } from "../report/arena-map.ts";
 import { memoryPlot } from "../report/memory-plot.ts";
 import {
+  foldedSummary,
   type ModelSummary,
   type OperatorSummary,
   type PortSummary,
@@ -86,6 +87,12 @@ function formatMemory({ plan, arenaBytes, image }: ModelSummary): string {
     `arena  ${formatCount(arenaBytes)} bytes: activations, RAM on the chip`,
   ];
   if (plan) {
+    const folded = foldedSummary(plan);
+    if (folded) {
+      lines.unshift(
+        `folded ${formatCount(folded.channels)} channels that are always constant: ${formatCount(folded.macs)} MACs and ${formatCount(folded.parameters)} parameters are left`,
+      );
+    }
     const peak = plan.operators[plan.peakOperator];
     if (peak) lines.push(`       set by operator ${plan.peakOperator} (${peak.operator.kind})`);
     lines.push(`       bound ${formatCount(plan.arenaBound)} bytes: no plan in this order needs less`);
@@ -115,6 +122,7 @@ function jsonSummary(path: string, size: number, summary: ModelSummary) {
     operators: summary.operators.map(({ liveBytes, ...rest }) => ({ ...rest, live_bytes: liveBytes })),
     macs: totalCost(summary.operators, "macs"),
     parameters: totalCost(summary.operators, "parameters"),
+    folded: plan && foldedSummary(plan),
     image_bytes: image?.length ?? null,
     arena_bytes: arenaBytes,
     arena: plan && {

@@ -1,7 +1,7 @@
 import { ThumbnetError } from "../errors.ts";
 import type { OperatorKind } from "../graph/graph.ts";
 import { compileTflite } from "../plan/compile.ts";
-import { type Image, type ImageTensor, isImage, readImage } from "../plan/image.ts";
+import { fullShape, type Image, type ImageTensor, isImage, readImage } from "../plan/image.ts";
 import { ALIGNMENT, alignUp, HEADER, OPERATOR, structLayout } from "../plan/layout.ts";
 import { readStruct, writeStruct } from "../plan/struct.ts";
 import {
@@ -311,7 +311,7 @@ export class Emulator {
   #operator(index: number, cycles: number, withArena: boolean): EmulatedOperator {
     const { kind, output } = this.#image.operators[index]!;
     const stored = this.#content(output).slice();
-    const operator = { index, name: kind, shape: output.shape, stored, cycles };
+    const operator = { index, name: kind, shape: fullShape(output), stored, cycles };
     return withArena ? { ...operator, arena: this.#arena.slice() } : operator;
   }
 

@@ -1,12 +1,12 @@
 /** What can be said of a model file, whether or not it can run. */
 import { ThumbnetError } from "../errors.ts";
-import { checkInt8 } from "../graph/check.ts";
-import { operatorCost } from "../graph/cost.ts";
+import { graphCost, operatorCost } from "../graph/cost.ts";
 import { graphFromTflite } from "../graph/from-tflite.ts";
 import type { Graph } from "../graph/graph.ts";
+import { compilePlan } from "../plan/compile.ts";
 import { encodeImage } from "../plan/encode.ts";
 import { isImage, readImage } from "../plan/image.ts";
-import { type Plan, planGraph } from "../plan/plan.ts";
+import type { Plan } from "../plan/plan.ts";
 import { readTflite } from "../tflite/read.ts";
 import { BUILTIN_OPERATORS, TENSOR_TYPES, type TfliteModel } from "../tflite/schema.ts";
 
@@ -55,6 +55,20 @@ export function totalCost(operators: readonly OperatorSummary[], key: "macs" | "
   }, 0);
 }
 
+/** What folding has taken out of a plan: channels that hold the same value whatever the input is. */
+export interface FoldedSummary {
+  readonly channels: number;
+  /** What is left to compute. */
+  readonly macs: number;
+  readonly parameters: number;
+}
+
+/** Null where nothing was folded. */
+export function foldedSummary({ graph, expansions }: Plan): FoldedSummary | null {
+  const channels = [...expansions.values()].flat().filter((value) => value !== null).length;
+  return channels === 0 ? null : { channels, ...graphCost(graph) };
+}
+
 /**
  * Summarises a `.tflite` file or a thumbnet image.
  *
@@ -88,8 +102,7 @@ function summarizeTflite(model: TfliteModel, name: string): ModelSummary {
   let graph: Graph | undefined;
   try {
     graph = graphFromTflite(model, name);
-    checkInt8(graph);
-    const plan = planGraph(graph);
+    const plan = compilePlan(graph);
     const image = encodeImage(plan);
     return { ...summarizeGraph(graph, plan), plan, arenaBytes: plan.arenaBytes, image, problem: null };
   } catch (error) {
