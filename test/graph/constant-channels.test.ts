@@ -111,7 +111,7 @@ describe("folding constant channels", () => {
       }, 0);
       const macs = graphCost(foldConstantChannels(graph).graph).macs;
       // The figures of an independent analysis: 1,650 of 2,738 channels, 3.92 of 7.49 million MACs left.
-    expect({ constant, macs: (macs / 1e6).toFixed(2) }).toEqual({ constant: 1650, macs: "3.92" });
+      expect({ constant, macs: (macs / 1e6).toFixed(2) }).toEqual({ constant: 1650, macs: "3.92" });
     },
   );
 });
