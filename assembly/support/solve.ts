@@ -89,12 +89,24 @@ function threshold(c: Channel, y: i32, first: i32, last: i32, guess: f64): i32 {
   return high;
 }
 
-/** Fills `thresholds` with those of outputs (least, most]. */
+/**
+ * Fills `thresholds` with those of outputs (least, most].
+ *
+ * For a right shift by e, y - zero point = k is reached where the first rounding gives X = k * 2^e - 2^(e - 1), one more
+ * for k <= 0 (ties away from zero), which is from ceil((X * 2^31 - 2^30) / multiplier). With e <= 14 the numerator is
+ * exact in float64, and the quotient, below 2^21, is further from any integer than its rounding error.
+ */
 function findThresholds(c: Channel, least: i32, most: i32): void {
+  const e = -c.shift;
+  const isClosed = e > 0 && e <= 14;
   const perUnit = Math.pow(2.0, <f64>(31 - c.shift)) / <f64>c.multiplier;
   let first = c.accMin;
   for (let y = least + 1; y <= most; y++) {
-    first = threshold(c, y, first, c.accMax, (<f64>(y - c.zeroPoint) - 0.5) * perUnit);
+    const k = y - c.zeroPoint;
+    const x = <f64>(k << e) - <f64>(1 << (e - 1)) + (k <= 0 ? 1.0 : 0.0);
+    const closed = Math.ceil((x * 2147483648.0 - 1073741824.0) / <f64>c.multiplier);
+    if (isClosed && Math.abs(closed) < 2097152.0) first = max(first, <i32>closed);
+    else first = threshold(c, y, first, c.accMax, (<f64>k - 0.5) * perUnit);
     store<i32>(thresholds + (<usize>(y - least - 1) << 2), first);
   }
 }

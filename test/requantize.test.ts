@@ -1,0 +1,61 @@
+// The requantisation that is chosen at load equals the plain double rounding on every accumulator that can be reached.
+import { expect, it } from "vitest";
+import { loadModel } from "../src/index.ts";
+import { foldZeroPoint } from "../src/plan/lower/context.ts";
+import { SOAK } from "./support/implementations.ts";
+import { kernelImage } from "./support/kernel-image.ts";
+import { Random } from "./support/random.ts";
+
+const CHANNELS = 64;
+/** Every pair of int8: with weights 127 and 1 the sums are all integers from -16,384 to 16,256. */
+const ROWS = 65_536;
+const INPUT = Int8Array.from({ length: 2 * ROWS }, (_, i) => ((i & 1 ? i >> 1 : i >> 9) << 24) >> 24);
+
+/** A fully connected layer of random channels, over every accumulator near their biases. */
+function randomChannels(seed: number) {
+  const random = new Random(seed);
+  const isRelu = seed % 2 === 0;
+  const outputZeroPoint = isRelu ? -128 : random.integer(-128, 127);
+  const weights = Int8Array.from({ length: 2 * CHANNELS }, (_, i) => (i & 1 ? 1 : 127));
+  const bias = Int32Array.from({ length: CHANNELS }, (_, c) => {
+    // Now and then an output far beyond what float32 rounds exactly: the integer form.
+    const limit = seed % 4 === 3 && c % 8 === 0 ? 2 ** 28 : 20_000;
+    return random.integer(-limit, limit);
+  });
+  const values = {
+    input: { tensor: 0 },
+    output: { tensor: 1 },
+    weights,
+    bias: foldZeroPoint(bias, weights, random.integer(-128, 127)),
+    multipliers: Int32Array.from({ length: CHANNELS }, () => random.integer(2 ** 30, 2 ** 31 - 1)),
+    shifts: Int8Array.from({ length: CHANNELS }, () => random.integer(-12, seed % 5 === 0 ? 2 : -3)),
+    batch: ROWS,
+    inputChannels: 2,
+    outputChannels: CHANNELS,
+    outputZeroPoint,
+    activationMin: isRelu || seed % 3 ? -128 : random.integer(-128, 0),
+    activationMax: seed % 7 ? 127 : random.integer(1, 127),
+    weightsZeroPoint: 0,
+    perChannel: 1,
+  };
+  return kernelImage({ kernel: "fully_connected_s8", values }, [INPUT.length], ROWS * CHANNELS);
+}
+
+it("every accumulator of random channels, behind a ReLU and of both signs", async () => {
+  const forms = { float: 0, floatBySign: 0, integer: 0, plain: 0 };
+  for (let seed = 0; seed < (SOAK ? 100 : 15); seed++) {
+    const image = randomChannels(seed);
+    const [plain, simd] = [
+      await loadModel(image, { engine: "scalar" }),
+      await loadModel(image, { engine: "simd" }),
+    ];
+    const [expected, found] = [plain.run(INPUT), simd.run(INPUT)];
+    const wrong =
+      Buffer.compare(Buffer.from(found.buffer), Buffer.from(expected.buffer)) === 0
+        ? -1
+        : found.findIndex((q, i) => q !== expected[i]);
+    expect(wrong, `seed ${seed}: channel ${wrong % CHANNELS}`).toBe(-1);
+    for (const form of Object.keys(forms) as (keyof typeof forms)[]) forms[form] += simd.requantization[form];
+  }
+  for (const [form, channels] of Object.entries(forms)) expect(channels, form).toBeGreaterThan(0);
+});
