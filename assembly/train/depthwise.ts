@@ -14,7 +14,7 @@ const GROUP: i32 = 16;
 // @ts-ignore: decorator
 @inline
 function planeHeight(w: Window): i32 {
-  return w.padTop + w.inputHeight;
+  return max(w.padTop + w.inputHeight, (w.outputHeight - 1) * w.strideHeight + 3);
 }
 
 // @ts-ignore: decorator

@@ -59,10 +59,12 @@ const LEAST_BAND = 0.04;
 export function compareMeasurements(old: Measurement, fresh: Measurement): Comparison {
   const ceilings = pairs(old.ceilings, fresh.ceilings, ({ name }) => name);
   const drift = ceilings.length > 0 ? median(ceilings.map(({ ratio }) => ratio)) : 1;
+  // Where the ceilings do not agree on it, the drift is not known any better than that.
+  const doubt = ceilings.reduce((most, { ratio }) => Math.max(most, Math.abs(ratio / drift - 1)), 0);
   const rows = pairs(old.results, fresh.results, ({ key }) => key).map(
     ({ key, before, after, ratio, noise }): ComparedRow => {
       const corrected = ratio / drift;
-      const band = Math.max(LEAST_BAND, DEVIATIONS * noise);
+      const band = Math.max(LEAST_BAND, DEVIATIONS * noise) + doubt;
       const verdict = corrected > 1 + band ? "slower" : corrected < 1 / (1 + band) ? "faster" : "same";
       return {
         key,

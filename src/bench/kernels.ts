@@ -6,11 +6,10 @@ import { elementCount } from "../graph/shape.ts";
 import { compileGraph } from "../plan/compile.ts";
 import { readImage } from "../plan/image.ts";
 import { type Engine, instantiate, type Kernels } from "../runtime/engine.ts";
-import { Model } from "../runtime/model.ts";
+import { Model, type RequantizationForms } from "../runtime/model.ts";
 import { type CeilingResult, ceilingRuns, each, type Repeated, repeated } from "./ceilings.ts";
-import { randomInput } from "./input.ts";
 import { KERNEL_CASES, type KernelCase } from "./kernel-cases.ts";
-import { layerGraph } from "./layer.ts";
+import { layerGraph, layerInput } from "./layer.ts";
 import { type CeilingsModule, importBench } from "./repository.ts";
 import { measureRounds, pairedRatio, type Timing } from "./rounds.ts";
 
@@ -26,6 +25,8 @@ export interface KernelResult {
   /** Null where there is nothing to multiply. */
   readonly gmacs_per_second: number | null;
   readonly gelements_per_second: number;
+  /** Channels by the way in which they are requantised. */
+  readonly requantization: RequantizationForms;
   /** Speed by that of the bare multiply-accumulates; null without such a loop. */
   readonly ceiling_share: number | null;
   /** The same, where the ceiling takes the time of requantising the output too. */
@@ -84,11 +85,11 @@ export async function benchKernels({ engine, time, filter, rounds, onRound }: Op
   const { repeater } = await importBench<CeilingsModule>("ceilings/index.mjs", "--kernels");
   const ceilings = await ceilingRuns();
   const graphs = cases.map(({ layer }) => layerGraph(layer));
-  const runs: Repeated[] = [];
+  const runs: (Repeated & Pick<KernelResult, "requantization">)[] = [];
   for (const graph of graphs) {
-    const { kernels, call } = await openLayer(graph, engine);
+    const { kernels, call, requantization } = await openLayer(graph, engine);
     const repeat = await repeater(kernels.run);
-    runs.push(repeated((times) => repeat(times, ...call)));
+    runs.push({ ...repeated((times) => repeat(times, ...call)), requantization });
   }
   const calls = await bareCalls(engine, repeater);
   const all = [...ceilings.runs, ...calls.map(({ run }) => run), ...runs.map(({ run }) => run)];
@@ -108,7 +109,8 @@ export async function benchKernels({ engine, time, filter, rounds, onRound }: Op
     overhead: { model_run: modelRun!, run: run!, repeated_run: repeatedRun! },
     results: cases.map((kernelCase, i) => {
       const beside = cases.findIndex(({ name }) => name === kernelCase.beside);
-      const result = kernelResult(kernelCase, graphs[i]!, own[i]!, engine, measured);
+      const { requantization } = runs[i]!;
+      const result = { ...kernelResult(kernelCase, graphs[i]!, own[i]!, engine, measured), requantization };
       if (beside < 0) return result;
       const ratio = pairedRatio(own[beside]!, own[i]!);
       const { macs } = graphCost(graphs[beside]!);
@@ -118,7 +120,7 @@ export async function benchKernels({ engine, time, filter, rounds, onRound }: Op
 }
 
 /** The kernels with a graph loaded and run once, and what `run` was called with. */
-async function openLayer(graph: Graph, engine: Engine): Promise<{ kernels: Kernels; call: number[] }> {
+async function openLayer(graph: Graph, engine: Engine) {
   const kernels = await instantiate(engine);
   let call: number[] = [];
   const watched: Kernels = {
@@ -129,8 +131,8 @@ async function openLayer(graph: Graph, engine: Engine): Promise<{ kernels: Kerne
     },
   };
   const model = new Model(readImage(compileGraph(graph), graph.name), watched, engine);
-  model.run(model.inputs.map((info, i) => randomInput(info, i)));
-  return { kernels, call };
+  model.run(model.inputs.map(({ elements }, i) => layerInput(elements, i)));
+  return { kernels, call, requantization: model.requantization };
 }
 
 /** Calls without work: of `Model.run`, of the runtime's `run`, and of that from WebAssembly. */
@@ -167,7 +169,7 @@ function kernelResult(
   { microseconds, deviation }: Timing,
   engine: Engine,
   ceilings: readonly CeilingResult[],
-): KernelResult {
+): Omit<KernelResult, "requantization"> {
   const { macs } = graphCost(graph);
   const elements = elementCount(graph.tensors[graph.outputs[0]!]!.shape);
   // The ceilings are SIMD loops: they say nothing of the scalar build.

@@ -34,13 +34,24 @@ export const BLOCK = [8, 2] as const;
 
 const INPUT_SCALE = 0.05;
 const WEIGHT_SCALE = 0.01;
-const LARGEST = 127;
-/** Standard deviation of integers spread evenly over [-127, 127]. */
-const WEIGHT_DEVIATION = Math.sqrt((LARGEST * (LARGEST + 1)) / 3);
-/** Root mean square of int8 spread evenly, as distances from the zero point -128. */
-const INPUT_DEVIATION = 148;
+/**
+ * Of weights, which are normal and clipped: about what trained layers have; less where more than so many inputs are
+ * summed. Accumulators are then of the size that the reference models have, and are requantised in the same way.
+ */
+const WEIGHT_DEVIATION = 32;
+const TYPICAL_FAN_IN = 64;
+/** Root mean square of activations behind a ReLU as {@link layerInput} makes them, as distances from -128. */
+const INPUT_DEVIATION = 42;
 /** Standard deviation of outputs, in steps: a ReLU then clips half of them, and few reach the other end. */
 const OUTPUT_DEVIATION = 60;
+
+/** Contents for an input as a ReLU leaves it: half at the zero point -128, the others half a normal distribution. */
+export function layerInput(elements: number, seed: number): Int8Array {
+  const random = new Random(seed, elements);
+  return Int8Array.from({ length: elements }, () =>
+    Math.round(Math.min(127, Math.max(0, random.normal() * 60) - 128)),
+  );
+}
 
 /** The graph of one layer: input and output of int8, per-channel weights where the operator has them. */
 export function layerGraph(layer: Layer): Graph {
@@ -122,11 +133,15 @@ function layerWeights(layer: Layer): { tensor: Tensor; bias: Tensor; deviation: 
       ? [1, ...kernel, channels]
       : [channels, ...kernel, depth];
   const random = new Random(elementCount(shape), channels);
-  const data = Int8Array.from({ length: elementCount(shape) }, () => random.integer(-LARGEST, LARGEST));
+  const elements = elementCount(shape);
+  const inputs = isDepthwise ? kernel[0] * kernel[1] : elements / channels;
+  const weightDeviation = WEIGHT_DEVIATION * Math.min(1, Math.sqrt(TYPICAL_FAN_IN / inputs));
+  const data = Int8Array.from({ length: elements }, () =>
+    Math.round(Math.max(-127, Math.min(127, weightDeviation * random.normal()))),
+  );
   if (zeroBlocks > 0) clearBlocks(data, channels, depth, zeroBlocks, random);
 
-  const fanIn = isDepthwise ? kernel[0] * kernel[1] : (data.length / channels) * (1 - zeroBlocks);
-  const deviation = Math.sqrt(fanIn) * WEIGHT_DEVIATION * INPUT_DEVIATION;
+  const deviation = Math.sqrt(inputs * (1 - zeroBlocks)) * weightDeviation * INPUT_DEVIATION;
   // Fully connected layers of the reference models have one scale.
   const scales = Array.from({ length: isDense ? 1 : channels }, () =>
     Math.fround(WEIGHT_SCALE * random.between(0.7, 1.4)),

@@ -156,6 +156,7 @@ export function formatKernels(rows: readonly KernelResult[], overhead: CallOverh
     right("of ceiling"),
     right("requantised"),
     right("Gelem/s"),
+    right("float"),
     right("speed"),
     left("by that of"),
   ];
@@ -169,6 +170,7 @@ export function formatKernels(rows: readonly KernelResult[], overhead: CallOverh
     share(row.ceiling_share),
     share(row.requantized_ceiling_share),
     formatFixed(row.gelements_per_second, 2),
+    formatFloatShare(row),
     row.speed_by_beside === null ? "" : `${row.speed_by_beside.toFixed(2)}x`,
     row.beside ?? "",
   ]);
@@ -176,6 +178,12 @@ export function formatKernels(rows: readonly KernelResult[], overhead: CallOverh
     `A call without work takes ${overhead.run.toFixed(1)} ns (the runtime's run, from JavaScript) or ` +
     `${overhead.model_run.toFixed(0)} ns (Model.run);\nin the times above it is ${overhead.repeated_run.toFixed(1)} ns.`;
   return `${formatTable(columns, cells)}\n\n${calls}`;
+}
+
+/** The share of channels that one float32 product and sum requantises exactly. */
+function formatFloatShare({ requantization }: KernelResult): string {
+  const channels = Object.values(requantization).reduce((sum, count) => sum + count, 0);
+  return channels === 0 ? "-" : formatPercent(requantization.float / channels);
 }
 
 /** New times beside old ones. */

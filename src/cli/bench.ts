@@ -252,10 +252,10 @@ the time from a file's bytes to the first output; heap bytes are what one infere
 Cortex-M0 has it, where the inputs are known (the reference models beside the repository), else as thumbnet has it.
 
 --kernels: the runtime's own run on an image of one operator. The ceilings are loops of bare arithmetic; "requantised"
-takes the time to requantise the outputs into the ceiling.
+takes the time to requantise the outputs into the ceiling; "float" is the share of channels requantised that way.
 
 --compare: what the ceilings take longer than then is the machine's and is taken out. FASTER and SLOWER are ratios
-further from 1 than three standard deviations of both runs, and than 4 %.`,
+further from 1 than three standard deviations of both runs, or than 4 %, and than the ceilings disagree.`,
     )
     .action(bench);
 }

@@ -2,12 +2,12 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { openTrainingSet } from "../data/open-set.ts";
-import type { TrainingSet } from "../data/training-set.ts";
 import { ThumbnetError } from "../errors.ts";
 import { formatDuration } from "../report/progress.ts";
 import { formatCount } from "../report/table.ts";
 import type { BackendName } from "../train/backend.ts";
 import { trainingBackend } from "../train/backend.ts";
+import { BackgroundBatches } from "../train/background.ts";
 import type { EpochReport, StepReport, TrainOptions } from "../train/loop.ts";
 import { networkCost } from "../train/network/description.ts";
 import { NETWORKS, namedNetwork } from "../train/network/factories.ts";
@@ -88,10 +88,8 @@ function interruption(): AbortSignal {
 
 async function trainNetwork(name: string, options: TrainCommandOptions): Promise<void> {
   const { tf, name: backend } = await trainingBackend(options.backend);
-  const data: TrainingSet = await openTrainingSet(
-    options.data,
-    namedNetwork(name, options.width, 2).inputShape,
-  );
+  const { inputShape: pictureShape } = namedNetwork(name, options.width, 2);
+  const data = await openTrainingSet(options.data, pictureShape);
   const description = namedNetwork(name, options.width, data.classes.length);
   await mkdir(options.out, { recursive: true }).catch((error: Error) => {
     throw new ThumbnetError(`${options.out}: ${error.message}`);
@@ -109,11 +107,13 @@ async function trainNetwork(name: string, options: TrainCommandOptions): Promise
     import("../train/checkpoint.ts"),
   ]);
   const network = new Network(description, initialParameters(description, options.seed));
+  const background = await BackgroundBatches.start({ path: options.data, pictureShape });
   const result = await train(network, data, options.out, settings, {
+    batches: (epoch) => background.epoch(epoch),
     signal: interruption(),
     onStep: (report) => showStep(report, settings.epochs),
     onEpoch: (report) => showEpoch(report, settings.epochs),
-  });
+  }).finally(() => background.stop());
   if (!result.finished) {
     note(`stopped after ${result.epochs} whole epochs; the same command goes on from there`);
     process.exitCode = 1;

@@ -86,7 +86,8 @@ function leastError(histogram: Histogram, whole: Range): Range {
       if (error < least) [best, least] = [range, error];
     }
   };
-  // One end after the other, twice: the ends hardly depend on each other.
+  // Both ends together, since one wide end alone makes the step wide; then one after the other, twice.
+  search((share) => ({ min: whole.min * share, max: whole.max * share }));
   for (let round = 0; round < 2; round++) {
     const { min } = best;
     search((share) => ({ min, max: whole.max * share }));

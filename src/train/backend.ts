@@ -11,6 +11,8 @@ export interface TrainingBackend {
   /** The TensorFlow.js core that the backend is registered with. */
   readonly tf: typeof TensorFlow;
   readonly name: BackendName;
+  /** Why a better backend that is installed was passed over, to be shown. */
+  readonly warning?: string;
 }
 
 /** A module if it is installed, else null; any other failure to load it is passed on. */
@@ -41,10 +43,18 @@ export async function trainingBackend(wanted?: BackendName): Promise<TrainingBac
       "training needs TensorFlow.js: npm install @tensorflow/tfjs-core @tensorflow/tfjs-backend-wasm",
     );
   }
+  let warning: string | undefined;
   for (const name of wanted === undefined ? NAMES : [wanted]) {
-    if (!(await start(tf, name))) continue;
+    try {
+      if (!(await start(tf, name))) continue;
+    } catch (error) {
+      // Native code may be installed and yet not load: built for another Node, or its library is missing.
+      if (wanted !== undefined || name !== "node") throw error;
+      warning = `@tensorflow/tfjs-node is installed but does not start: ${(error as Error).message}`;
+      continue;
+    }
     (await import("./gradients.ts")).registerGradients();
-    return { tf, name };
+    return { tf, name, ...(warning !== undefined && { warning }) };
   }
   throw new ThumbnetError(
     `no training backend${wanted === undefined ? "" : ` "${wanted}"`} is installed; the packages are ` +

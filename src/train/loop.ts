@@ -8,7 +8,7 @@ import { ThumbnetError } from "../errors.ts";
 import { formatShape, sameShape } from "../graph/shape.ts";
 import { Adam } from "./adam.ts";
 import { WeightAverage } from "./average.ts";
-import { epochBatches } from "./batches.ts";
+import { type Batch, type EpochOptions, epochBatches } from "./batches.ts";
 import { writeNetwork } from "./checkpoint.ts";
 import { evaluate } from "./evaluate.ts";
 import { classCount } from "./network/description.ts";
@@ -57,6 +57,8 @@ export interface EpochReport {
 export interface TrainHooks {
   /** Default: cross-entropy with the labels. */
   readonly objective?: Objective;
+  /** The batches of an epoch; default: `epochBatches`, made between the steps. */
+  readonly batches?: (options: EpochOptions) => AsyncIterable<Batch>;
   readonly onStep?: (report: StepReport) => void;
   readonly onEpoch?: (report: EpochReport) => void;
   /** Aborted: the run stops after the step at hand. It can be resumed from its last whole epoch. */
@@ -167,7 +169,8 @@ class Run {
     const elements = inputShape[0] * inputShape[1] * inputShape[2];
     const objective = this.#hooks.objective ?? classification;
     let [step, total, rate] = [0, 0, 0];
-    for (const examples of epochBatches(train, elements, { batch, seed, epoch: this.#epoch })) {
+    const epoch = { batch, seed, epoch: this.#epoch };
+    for await (const examples of this.#hooks.batches?.(epoch) ?? epochBatches(train, elements, epoch)) {
       // Lets the process see signals and finish writing.
       await setImmediate();
       if (this.#hooks.signal?.aborted) return false;

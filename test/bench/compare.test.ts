@@ -59,6 +59,20 @@ test("a difference must exceed three deviations of both runs, and 4 %", () => {
   ]);
 });
 
+test("where the ceilings do not agree, a difference must exceed that too", () => {
+  const old = measurement({ a: 100 });
+  const [ceiling] = old.ceilings;
+  const both = (microseconds: number) => ({
+    ...measurement({ a: 113 }),
+    ceilings: [ceiling!, { ...ceiling!, name: "depthwise", microseconds }],
+  });
+  const verdict = (microseconds: number) =>
+    compareMeasurements({ ...both(10), results: old.results }, both(microseconds)).rows[0]!.verdict;
+  expect(verdict(10)).toBe("slower");
+  // A drift of 1.1, give or take 0.1: from 1.027 nothing can be said.
+  expect(verdict(12)).toBe("same");
+});
+
 test("rows that only one has are named; another machine is told; nothing in common is an error", () => {
   const other = { ...measurement({ a: 1, c: 1 }), machine: { ...machine, node: "v24" } };
   const comparison = compareMeasurements(measurement({ a: 1, b: 1 }), other);

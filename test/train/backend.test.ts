@@ -1,7 +1,12 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { ThumbnetError } from "../../src/errors.ts";
 import { type BackendName, trainingBackend } from "../../src/train/backend.ts";
+
+const NATIVE = "@tensorflow/tfjs-node";
+afterEach(() => {
+  vi.doUnmock(NATIVE);
+});
 
 describe("training back end", () => {
   it.each(["wasm", "cpu"] as const)("starts %s when it is asked for", async (name) => {
@@ -12,11 +17,21 @@ describe("training back end", () => {
   });
 
   it("prefers native code, then WebAssembly", async () => {
-    const hasNative = await import(`@tensorflow/tfjs-node${""}`).then(
+    const hasNative = await import(NATIVE).then(
       () => true,
       () => false,
     );
     expect((await trainingBackend()).name).toBe(hasNative ? "node" : "wasm");
+  });
+
+  it("goes on to WebAssembly, and says so, where native code is installed but does not load", async () => {
+    vi.doMock(NATIVE, () => {
+      throw new Error("no binding");
+    });
+    const { name, warning } = await trainingBackend();
+    expect(name).toBe("wasm");
+    expect(warning).toMatch(/^@tensorflow\/tfjs-node is installed but does not start: /);
+    await expect(trainingBackend("node").then(({ name }) => name)).rejects.toThrow();
   });
 
   it("runs in one thread", async () => {

@@ -47,6 +47,19 @@ describe("convolution", () => {
     ],
     [[1, 4, 4, 2], [5, 5], 3, [1, 1], "same"],
     [[1, 1, 1, 1], [1, 1], 1, [1, 1], "valid"],
+    // As many pixels out as in, but not the same ones.
+    [
+      [1, 3, 3, 4],
+      [1, 1],
+      5,
+      [2, 1],
+      [
+        [0, 0],
+        [1, 1],
+        [0, 0],
+        [0, 0],
+      ],
+    ],
   ];
   it.each(cases)("%j, kernel %j, to %i channels, strides %j, %j", async (shape, kernel, to, strides, pad) => {
     const random = new Random(1);
