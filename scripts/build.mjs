@@ -56,17 +56,10 @@ const { assemblySource, cSource } = await importTypeScript(at("src/plan/records.
 writeFile(at("assembly/support/records.ts"), assemblySource());
 writeFile(at("firmware/support/records.h"), cSource());
 
-mkdirSync(at("build"), { recursive: true });
-const modules = {};
-for (const target of TARGETS) {
-  node(bin("assemblyscript", "asc.js"), [
-    "assembly/index.ts",
-    "--config",
-    "asconfig.json",
-    "--target",
-    target,
-  ]);
-  const features = target === "simd" ? ["--enable-simd"] : [];
+/** Compiles one target of asconfig.json. @returns the optimised module */
+function compile(target, entry) {
+  node(bin("assemblyscript", "asc.js"), [entry, "--config", "asconfig.json", "--target", target]);
+  const features = target === "scalar" ? [] : ["--enable-simd"];
   const [raw, optimized] = [`build/${target}.raw.wasm`, `build/${target}.wasm`];
   const flags = [
     "-O3",
@@ -77,16 +70,23 @@ for (const target of TARGETS) {
     ...features,
   ];
   node(bin("binaryen", "wasm-opt"), [raw, "-o", optimized, ...flags, "--strip-debug", "--strip-producers"]);
-  modules[target] = readFileSync(at(optimized));
+  return readFileSync(at(optimized));
 }
 
-const inlined = Object.entries(modules)
-  .map(([target, bytes]) => `export const ${target} =\n  "${bytes.toString("base64")}";\n`)
-  .join("");
-writeFile(
-  at("src/runtime/wasm.generated.ts"),
-  `// Written by scripts/build.mjs from assembly/. Do not edit.\n${inlined}`,
-);
+/** A TypeScript module that holds WebAssembly modules as base64. */
+function writeInlined(path, source, modules) {
+  const constants = Object.entries(modules).map(
+    ([target, bytes]) => `export const ${target} =\n  "${bytes.toString("base64")}";\n`,
+  );
+  writeFile(at(path), `// Written by scripts/build.mjs from ${source}. Do not edit.\n${constants.join("")}`);
+}
+
+mkdirSync(at("build"), { recursive: true });
+const modules = Object.fromEntries(TARGETS.map((target) => [target, compile(target, "assembly/index.ts")]));
+writeInlined("src/runtime/wasm.generated.ts", "assembly/", modules);
+// Training has a module of its own, which the runtime does not load.
+const train = compile("train", "assembly/train/index.ts");
+writeInlined("src/train/kernels/wasm.generated.ts", "assembly/train/", { train });
 
 // Built aside and then moved: a build that fails leaves the last one as it was.
 const staged = at("build/dist");
@@ -110,7 +110,9 @@ const bytes = bundle.outputFiles[0].contents;
 const gzipped = gzipSync(bytes, { level: 9 }).length;
 console.log(
   `runtime: ${gzipped} bytes minified and gzipped (limit ${RUNTIME_LIMIT}), ${bytes.length} minified; ` +
-    TARGETS.map((target) => `${target}.wasm ${modules[target].length}`).join(", "),
+    Object.entries({ ...modules, train })
+      .map(([target, { length }]) => `${target}.wasm ${length}`)
+      .join(", "),
 );
 if (gzipped > RUNTIME_LIMIT) {
   console.error(`runtime: ${gzipped - RUNTIME_LIMIT} bytes over the limit`);

@@ -146,7 +146,36 @@ function normalize(centred: v128, laps: usize, lapBytes: usize, at: usize): v128
   return multiplyAdd(v128.load(laps + SHIFT * lapBytes + at), centred, scale);
 }
 
-/** mean and variance [C] are results too. */
+/** With given mean and variance [C]. */
+export function normalizeRows(
+  x: usize,
+  gamma: usize,
+  beta: usize,
+  mean: usize,
+  variance: usize,
+  y: usize,
+  rows: i32,
+  channels: i32,
+  epsilon: f32,
+  low: f32,
+  high: f32,
+  scratch: usize,
+): void {
+  const length = lapFloats(channels);
+  const lapBytes = <usize>length * FLOAT;
+  const laps = lapsOf(scratch, channels);
+  prepare(gamma, beta, mean, variance, channels, epsilon, scratch);
+  for (let total = rows * channels; total > 0; total -= length) {
+    const count = min(length, total);
+    let i = 0;
+    for (; i + 4 <= count; i += 4) forward(x, y, laps, lapBytes, i, 4, low, high);
+    if (i < count) forward(x, y, laps, lapBytes, i, count - i, low, high);
+    x += lapBytes;
+    y += lapBytes;
+  }
+}
+
+/** With the batch's own; mean and variance [C] are results too. */
 export function batchNorm(
   x: usize,
   gamma: usize,
@@ -161,19 +190,8 @@ export function batchNorm(
   high: f32,
   scratch: usize,
 ): void {
-  const length = lapFloats(channels);
-  const lapBytes = <usize>length * FLOAT;
-  const laps = lapsOf(scratch, channels);
   moments(x, rows, channels, mean, variance, scratch);
-  prepare(gamma, beta, mean, variance, channels, epsilon, scratch);
-  for (let total = rows * channels; total > 0; total -= length) {
-    const count = min(length, total);
-    let i = 0;
-    for (; i + 4 <= count; i += 4) forward(x, y, laps, lapBytes, i, 4, low, high);
-    if (i < count) forward(x, y, laps, lapBytes, i, count - i, low, high);
-    x += lapBytes;
-    y += lapBytes;
-  }
+  normalizeRows(x, gamma, beta, mean, variance, y, rows, channels, epsilon, low, high, scratch);
 }
 
 // @ts-ignore: decorator

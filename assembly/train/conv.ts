@@ -88,22 +88,29 @@ function moveWindows(w: Window, x: usize, windows: usize, first: i32, count: i32
   const pixel = w.channels;
   const perImage = w.outputHeight * w.outputWidth;
   const run = w.kernelWidth * pixel;
+  const inputRow = w.inputWidth * pixel;
   let image = first / perImage;
   let oy = (first % perImage) / w.outputWidth;
   let ox = first % w.outputWidth;
   for (; count > 0; count--) {
     const left = ox * w.strideWidth - w.padLeft;
     const inside = w.dilationWidth == 1 && left >= 0 && left + w.kernelWidth <= w.inputWidth;
+    let y = oy * w.strideHeight - w.padTop;
+    // In floats from x: rows above the picture are not touched.
+    let row = (image * w.inputHeight + y) * inputRow;
     for (let ky = 0; ky < w.kernelHeight; ky++) {
-      const y = oy * w.strideHeight - w.padTop + ky * w.dilationHeight;
-      if (y < 0 || y >= w.inputHeight) {
+      if (<u32>y >= <u32>w.inputHeight) {
         if (!add) clear(windows, run);
+      } else if (!inside) {
+        moveRow(w, x + <usize>row * FLOAT, windows, left, add);
+      } else if (add) {
+        addRun(x + <usize>(row + left * pixel) * FLOAT, windows, run);
       } else {
-        const row = x + <usize>((image * w.inputHeight + y) * w.inputWidth * pixel) * FLOAT;
-        if (inside) move(row + <usize>(left * pixel) * FLOAT, windows, run, add);
-        else moveRow(w, row, windows, left, add);
+        copyRun(windows, x + <usize>(row + left * pixel) * FLOAT, run);
       }
       windows += <usize>run * FLOAT;
+      y += w.dilationHeight;
+      row += w.dilationHeight * inputRow;
     }
     if (++ox == w.outputWidth) {
       ox = 0;
@@ -119,27 +126,54 @@ function moveWindows(w: Window, x: usize, windows: usize, first: i32, count: i32
 function moveRow(w: Window, row: usize, window: usize, left: i32, add: bool): void {
   for (let kx = 0; kx < w.kernelWidth; kx++) {
     const x = left + kx * w.dilationWidth;
-    if (x >= 0 && x < w.inputWidth) move(row + <usize>(x * w.channels) * FLOAT, window, w.channels, add);
-    else if (!add) clear(window, w.channels);
+    const pixel = row + <usize>(x * w.channels) * FLOAT;
+    if (x < 0 || x >= w.inputWidth) {
+      if (!add) clear(window, w.channels);
+    } else if (add) {
+      addRun(pixel, window, w.channels);
+    } else {
+      copyRun(window, pixel, w.channels);
+    }
     window += <usize>w.channels * FLOAT;
   }
 }
 
-/** Copies pixels to the window, or adds the window to them. */
 // @ts-ignore: decorator
 @inline
-function move(pixels: usize, window: usize, count: i32, add: bool): void {
-  for (let i = 0; i < count; i += 4) {
-    const rest = count - i;
-    if (add) storePart(pixels, f32x4.add(loadPart(pixels, rest), loadPart(window, rest)), rest);
-    else storePart(window, loadPart(pixels, rest), rest);
-    pixels += 16;
-    window += 16;
+function copyRun(to: usize, from: usize, count: i32): void {
+  for (; count >= 16; count -= 16) {
+    v128.store(to, v128.load(from));
+    v128.store(to, v128.load(from, 16), 16);
+    v128.store(to, v128.load(from, 32), 32);
+    v128.store(to, v128.load(from, 48), 48);
+    from += 64;
+    to += 64;
   }
+  for (; count >= 4; count -= 4) {
+    v128.store(to, v128.load(from));
+    from += 16;
+    to += 16;
+  }
+  if (count > 0) storePart(to, loadPart(from, count), count);
 }
 
 // @ts-ignore: decorator
 @inline
-function clear(window: usize, count: i32): void {
-  for (let i = 0; i < count; i += 4) storePart(window + <usize>i * FLOAT, f32x4.splat(0), count - i);
+function addRun(to: usize, from: usize, count: i32): void {
+  for (; count >= 4; count -= 4) {
+    v128.store(to, f32x4.add(v128.load(to), v128.load(from)));
+    from += 16;
+    to += 16;
+  }
+  if (count > 0) storePart(to, f32x4.add(loadPart(to, count), loadPart(from, count)), count);
+}
+
+// @ts-ignore: decorator
+@inline
+function clear(to: usize, count: i32): void {
+  for (; count >= 4; count -= 4) {
+    v128.store(to, f32x4.splat(0));
+    to += 16;
+  }
+  if (count > 0) storePart(to, f32x4.splat(0), count);
 }

@@ -1,12 +1,15 @@
 /**
  * Depthwise 3x3 convolution, channel multiplier 1, no dilation, and its gradients; depthwise_general.ts has the
- * rest. Four channels at a time: they are copied to a plane [height, width, 4] with zeros around, so that no
- * pixel is at an edge and all nine taps are three rows of twelve floats.
+ * rest. Four channels of a picture are copied to a plane [height, width, 4] with zeros around, so that no pixel is
+ * at an edge and all nine taps are three rows of twelve floats. A group of planes is made at once: reading whole
+ * cache lines is what costs.
  */
 import { FLOAT, loadPart, multiplyAdd, storePart } from "./vector";
 import { Window } from "./window";
 
 const PIXEL: usize = 16;
+/** Channels of a group. */
+const GROUP: i32 = 16;
 
 // @ts-ignore: decorator
 @inline
@@ -37,7 +40,7 @@ export function isDepthwise3x3(w: Window): bool {
 export function depthwise3x3Scratch(w: Window): i32 {
   const forward = planeHeight(w) * planeWidth(w);
   const backward = gradientPlaneHeight(w) * gradientPlaneWidth(w);
-  return 4 * max(forward, backward);
+  return GROUP * max(forward, backward);
 }
 
 /** x [N, H, W, C], filter [3, 3, C, 1], y [N, OH, OW, C]. */
@@ -45,25 +48,29 @@ export function depthwise3x3(w: Window, x: usize, filter: usize, y: usize, plane
   const height = planeHeight(w), width = planeWidth(w);
   const image = <usize>(w.inputHeight * w.inputWidth * w.channels) * FLOAT;
   const result = <usize>(w.outputHeight * w.outputWidth * w.channels) * FLOAT;
-  memory.fill(plane, 0, <usize>(height * width) * PIXEL);
+  const planeBytes = <usize>(height * width) * PIXEL;
+  memory.fill(plane, 0, planeBytes * (GROUP / 4));
   const corner = plane + <usize>(w.padTop * width + w.padLeft) * PIXEL;
   for (let n = 0; n < w.batch; n++) {
-    for (let c = 0; c < w.channels; c += 4) {
-      const at = <usize>c * FLOAT;
-      spread(x + <usize>n * image + at, w.inputHeight, w.inputWidth, w.channels, c, corner, width, 1, 1);
-      convolve(
-        plane,
-        width,
-        w.strideHeight,
-        w.strideWidth,
-        filter + at,
-        w.channels,
-        c,
-        false,
-        y + <usize>n * result + at,
-        w.outputHeight,
-        w.outputWidth,
-      );
+    for (let group = 0; group < w.channels; group += GROUP) {
+      const from = x + <usize>n * image + <usize>group * FLOAT;
+      spread(from, w.inputHeight, w.inputWidth, w.channels, group, corner, planeBytes, width, 1, 1);
+      for (let c = group; c < min(group + GROUP, w.channels); c += 4) {
+        const at = <usize>c * FLOAT;
+        convolve(
+          plane + <usize>((c - group) / 4) * planeBytes,
+          width,
+          w.strideHeight,
+          w.strideWidth,
+          filter + at,
+          w.channels,
+          c,
+          false,
+          y + <usize>n * result + at,
+          w.outputHeight,
+          w.outputWidth,
+        );
+      }
     }
   }
 }
@@ -91,35 +98,39 @@ export function depthwise3x3InputGradient(
   const height = gradientPlaneHeight(w), width = gradientPlaneWidth(w);
   const image = <usize>(w.outputHeight * w.outputWidth * w.channels) * FLOAT;
   const result = <usize>(w.inputHeight * w.inputWidth * w.channels) * FLOAT;
-  memory.fill(plane, 0, <usize>(height * width) * PIXEL);
+  const planeBytes = <usize>(height * width) * PIXEL;
+  memory.fill(plane, 0, planeBytes * (GROUP / 4));
   const corner = plane + <usize>((2 - w.padTop) * width + 2 - w.padLeft) * PIXEL;
   for (let n = 0; n < w.batch; n++) {
-    for (let c = 0; c < w.channels; c += 4) {
-      const at = <usize>c * FLOAT;
+    for (let group = 0; group < w.channels; group += GROUP) {
       spread(
-        dy + <usize>n * image + at,
+        dy + <usize>n * image + <usize>group * FLOAT,
         w.outputHeight,
         w.outputWidth,
         w.channels,
-        c,
+        group,
         corner,
+        planeBytes,
         width,
         w.strideHeight,
         w.strideWidth,
       );
-      convolve(
-        plane,
-        width,
-        1,
-        1,
-        filter + at,
-        w.channels,
-        c,
-        true,
-        dx + <usize>n * result + at,
-        w.inputHeight,
-        w.inputWidth,
-      );
+      for (let c = group; c < min(group + GROUP, w.channels); c += 4) {
+        const at = <usize>c * FLOAT;
+        convolve(
+          plane + <usize>((c - group) / 4) * planeBytes,
+          width,
+          1,
+          1,
+          filter + at,
+          w.channels,
+          c,
+          true,
+          dx + <usize>n * result + at,
+          w.inputHeight,
+          w.inputWidth,
+        );
+      }
     }
   }
 }
@@ -130,25 +141,31 @@ export function depthwise3x3FilterGradient(w: Window, x: usize, dy: usize, df: u
   const image = <usize>(w.inputHeight * w.inputWidth * w.channels) * FLOAT;
   const result = <usize>(w.outputHeight * w.outputWidth * w.channels) * FLOAT;
   memory.fill(df, 0, <usize>(9 * w.channels) * FLOAT);
-  memory.fill(plane, 0, <usize>(height * width) * PIXEL);
+  const planeBytes = <usize>(height * width) * PIXEL;
+  memory.fill(plane, 0, planeBytes * (GROUP / 4));
   const corner = plane + <usize>(w.padTop * width + w.padLeft) * PIXEL;
   for (let n = 0; n < w.batch; n++) {
-    for (let c = 0; c < w.channels; c += 4) {
-      const at = <usize>c * FLOAT;
-      spread(x + <usize>n * image + at, w.inputHeight, w.inputWidth, w.channels, c, corner, width, 1, 1);
-      correlate(w, plane, width, dy + <usize>n * result + at, c, df + at);
+    for (let group = 0; group < w.channels; group += GROUP) {
+      const from = x + <usize>n * image + <usize>group * FLOAT;
+      spread(from, w.inputHeight, w.inputWidth, w.channels, group, corner, planeBytes, width, 1, 1);
+      for (let c = group; c < min(group + GROUP, w.channels); c += 4) {
+        const at = <usize>c * FLOAT;
+        const channels = plane + <usize>((c - group) / 4) * planeBytes;
+        correlate(w, channels, width, dy + <usize>n * result + at, c, df + at);
+      }
     }
   }
 }
 
-/** Copies four channels of a picture to a plane, its pixels `stepY` and `stepX` apart there. */
+/** Copies a group of channels of a picture to its planes, pixels `stepY` and `stepX` apart there. */
 function spread(
   from: usize,
   height: i32,
   width: i32,
   channels: i32,
-  channel: i32,
+  group: i32,
   to: usize,
+  planeBytes: usize,
   planeWidth: i32,
   stepY: i32,
   stepX: i32,
@@ -156,18 +173,23 @@ function spread(
   const row = <usize>(planeWidth * stepY) * PIXEL;
   const step = <usize>stepX * PIXEL;
   const next = <usize>channels * FLOAT;
-  const count = channels - channel;
+  const count = channels - group;
   for (let y = 0; y < height; y++) {
     let at = to;
-    if (count >= 4) {
+    if (count >= GROUP) {
       for (let x = 0; x < width; x++) {
         v128.store(at, v128.load(from));
+        v128.store(at + planeBytes, v128.load(from, 16));
+        v128.store(at + 2 * planeBytes, v128.load(from, 32));
+        v128.store(at + 3 * planeBytes, v128.load(from, 48));
         from += next;
         at += step;
       }
     } else {
       for (let x = 0; x < width; x++) {
-        v128.store(at, loadPart(from, count));
+        for (let c = 0; c < count; c += 4) {
+          v128.store(at + <usize>(c / 4) * planeBytes, loadPart(from + <usize>c * FLOAT, count - c));
+        }
         from += next;
         at += step;
       }

@@ -1,5 +1,5 @@
 /** The one entry of the training kernels: float32, SIMD, on the memory of TensorFlow.js' wasm backend. */
-export { batchNorm, batchNormGradient, batchNormScratch } from "./batch_norm";
+export { batchNorm, batchNormGradient, batchNormScratch, normalizeRows } from "./batch_norm";
 export { columnSumsScratch } from "./channels";
 export { conv, convFilterGradient, convInputGradient, convScratch } from "./conv";
 export {

@@ -8,7 +8,7 @@ import * as ort from "onnxruntime-web/wasm";
 import { graphFromTflite } from "../../dist/graph/from-tflite.js";
 import { loadModel } from "../../dist/index.js";
 import { readTflite } from "../../dist/tflite/index.js";
-import { referenceSuites } from "./reference-models.mjs";
+import { referenceRoot, referenceSuites } from "./reference-models.mjs";
 import { onnxFromGraph } from "./to-onnx.mjs";
 
 const INPUTS = 12;
@@ -18,7 +18,7 @@ const flipped = (bytes) => bytes.map((byte) => byte ^ 0x80);
 
 ort.env.wasm.numThreads = 1;
 let [passed, failed] = [0, 0];
-for (const suite of referenceSuites()) {
+for (const suite of referenceSuites(referenceRoot(process.argv[2]))) {
   const graph = graphFromTflite(readTflite(suite.tflite, suite.model), suite.model);
   const exact = await loadModel(suite.tflite, { name: suite.model });
   const inputs = suite.inputs.slice(0, INPUTS);

@@ -4,7 +4,7 @@
  * come to those of the Cortex-M0 kernels. A report; check-operators.mjs says whether a conversion is right.
  */
 import { peers } from "./index.mjs";
-import { referenceSuites } from "./reference-models.mjs";
+import { referenceRoot, referenceSuites } from "./reference-models.mjs";
 
 /** @import { PeerModel } from "./index.mjs" */
 /** @import { Suite } from "./reference-models.mjs" */
@@ -54,7 +54,7 @@ async function medianTime(model, input) {
 for (const peer of await peers()) {
   const size = peer.bytes === null ? "not for pages" : `${(peer.bytes / 1e6).toFixed(2)} MB gzipped`;
   console.log(`${peer.name} ${peer.version} (${size})`);
-  for (const suite of referenceSuites()) {
+  for (const suite of referenceSuites(referenceRoot(process.argv[2]))) {
     const model = await peer.load(suite.tflite, suite.model);
     const outputs = await compareOutputs(model, suite);
     const time = await medianTime(model, suite.inputs[0] ?? new Int8Array());

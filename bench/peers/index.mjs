@@ -15,8 +15,12 @@
  * @property {(tflite: Uint8Array, name: string) => Promise<PeerModel>} load
  *   `name` is for messages. Rejects when the peer cannot run the model, saying why.
  */
+import { hasReference, referencePaths, referenceRoot, suitesOf } from "./reference-models.mjs";
+
 const PEERS = {
   "onnxruntime-web": async () => (await import("./onnxruntime.mjs")).onnxruntimeWeb(),
+  "LiteRT.js": async () => (await import("./tensorflow-lite.mjs")).liteRt(),
+  "tfjs-tflite": async () => (await import("./tensorflow-lite.mjs")).tfjsTflite(),
   "onnxruntime-node": async () => (await import("./onnxruntime.mjs")).onnxruntimeNode(),
 };
 
@@ -37,4 +41,21 @@ export async function peers(onMissing = (name, reason) => console.error(`${name}
     }
   }
   return found;
+}
+
+/** Paths of the reference models; none where they do not lie beside the project (or in THUMBNET_SHARED). */
+export function referenceModels() {
+  const root = referenceRoot();
+  return hasReference(root) ? referencePaths(root) : [];
+}
+
+/**
+ * Inputs of a reference model with the Cortex-M0 kernels' outputs; none for any other model.
+ *
+ * @param {Uint8Array} tflite
+ * @returns {{ inputs: Int8Array[], outputs: Int8Array[] }[]}
+ */
+export function goldens(tflite) {
+  const root = referenceRoot();
+  return hasReference(root) ? suitesOf(root, tflite) : [];
 }

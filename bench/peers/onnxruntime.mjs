@@ -3,11 +3,9 @@
  * ONNX Runtime as a peer: its WebAssembly build (one thread, SIMD) and its native one for Node (one thread).
  * Both run the model that `onnxFromGraph` makes of the .tflite, with all graph optimisations.
  */
-import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { gzipSync } from "node:zlib";
 import { graphFromTflite } from "../../dist/graph/from-tflite.js";
 import { readTflite } from "../../dist/tflite/index.js";
+import { checkLength, gzippedSize, joined } from "./support.mjs";
 import { onnxFromGraph } from "./to-onnx.mjs";
 
 /** @import { Env, InferenceSessionFactory, TensorConstructor } from "onnxruntime-common" */
@@ -26,7 +24,7 @@ export async function onnxruntimeWeb() {
   return {
     name: "onnxruntime-web",
     version: ort.env.versions.web ?? "",
-    bytes: WEB_FILES.map(gzippedSize).reduce((sum, size) => sum + size, 0),
+    bytes: gzippedSize(WEB_FILES),
     load: (tflite, name) => load(ort, "wasm", tflite, name),
   };
 }
@@ -40,11 +38,6 @@ export async function onnxruntimeNode() {
     bytes: null,
     load: (tflite, name) => load(ort, "cpu", tflite, name),
   };
-}
-
-/** @param {string} specifier @returns {number} bytes */
-function gzippedSize(specifier) {
-  return gzipSync(readFileSync(fileURLToPath(import.meta.resolve(specifier))), { level: 9 }).length;
 }
 
 /**
@@ -73,8 +66,7 @@ async function load(ort, provider, tflite, name) {
 
   return {
     async run(values) {
-      if (values.length !== length)
-        throw new Error(`${name}: ${values.length} input bytes instead of ${length}`);
+      checkLength(name, values, length);
       bytes.set(new Uint8Array(values.buffer, values.byteOffset, length));
       if (input.dtype === "int8") addHalf(words);
       const results = await session.run(feeds);
@@ -105,15 +97,4 @@ function signed(data, flip) {
   if (!(data instanceof Uint8Array)) throw new Error("ONNX Runtime returned no uint8 tensor");
   if (flip) for (let i = 0; i < data.length; i++) data[i] = /** @type {number} */ (data[i]) ^ 0x80;
   return new Int8Array(data.buffer, data.byteOffset, data.length);
-}
-
-/** @param {readonly Int8Array[]} parts */
-function joined(parts) {
-  const out = new Int8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }

@@ -1,13 +1,33 @@
+import { execFile } from "node:child_process";
+import { readFile, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
-import { Command } from "commander";
+import { fileURLToPath } from "node:url";
+import { Command, InvalidArgumentError } from "commander";
+import {
+  type BenchMode,
+  compareMeasurements,
+  type Machine,
+  type Measurement,
+  readMeasurement,
+  withMeasurement,
+} from "../bench/compare.ts";
+import { benchKernels } from "../bench/kernels.ts";
+import { benchModels } from "../bench/models.ts";
+import { comparePeers, type PeerBench, peersModule } from "../bench/peers.ts";
+import { ROUNDS } from "../bench/rounds.ts";
+import {
+  formatCeilings,
+  formatComparison,
+  formatKernels,
+  formatModels,
+  formatPeers,
+  formatProfile,
+} from "../bench/tables.ts";
 import { ThumbnetError } from "../errors.ts";
-import { formatShape } from "../graph/shape.ts";
+import { formatJson } from "../report/json.ts";
 import { Progress } from "../report/progress.ts";
-import { formatCount, formatOptional, formatPercent, formatTable } from "../report/table.ts";
 import { type Engine, supportsSimd } from "../runtime/engine.ts";
-import { loadModel } from "../runtime/load.ts";
-import type { Model, ProfileEntry } from "../runtime/model.ts";
-import { type BenchModel, defaultModels, openBenchModel, randomInput, WARM_UP_MS } from "./bench-model.ts";
+import { type BenchModel, defaultModels, openBenchModel } from "./bench-model.ts";
 import {
   type EngineOptions,
   engineOption,
@@ -17,187 +37,225 @@ import {
   print,
   printJson,
 } from "./common.ts";
-import { comparePeers, formatComparison } from "./peers.ts";
 
 interface BenchOptions extends EngineOptions {
-  readonly time: number;
+  readonly time?: number;
   readonly peers?: boolean;
+  readonly kernels?: boolean;
+  readonly filter?: RegExp;
   readonly profile?: boolean;
+  readonly save?: string;
+  readonly compare?: string;
 }
 
-interface Measurement {
+/** Milliseconds for each thing timed. */
+const TIMES: Readonly<Record<BenchMode, number>> = { models: 1000, peers: 1000, kernels: 240 };
+
+interface Outcome {
+  readonly measurement: Omit<Measurement, "mode" | "machine">;
+  /** For the terminal. */
+  readonly text: string;
+}
+
+interface Task {
+  readonly options: BenchOptions;
+  readonly time: number;
   readonly engine: Engine;
-  /** Median time of one inference. */
-  readonly microseconds: number;
-  /** Median absolute deviation from it. */
-  readonly deviation: number;
-  readonly samples: number;
-  readonly arenaBytes: number;
-  readonly imageBytes: number;
-  readonly profile: readonly ProfileEntry[] | null;
+  readonly models: readonly BenchModel[];
+  readonly paths: readonly string[];
 }
 
-const RIGHT = { align: "right" } as const;
-
-/** Billions of multiply-accumulates a second. */
-function gigaMacs(macs: number | null, microseconds: number): number | null {
-  return macs === null || microseconds === 0 ? null : macs / microseconds / 1000;
-}
-
-const formatGigaMacs = (value: number | null) => (value === null ? "-" : value.toFixed(2));
-
-async function measure(model: Model, { time, profile }: BenchOptions): Promise<Measurement> {
-  const { Bench } = await import("tinybench");
-  const inputs = model.inputs.map((info, i) => randomInput(info, i));
-  const bench = new Bench({ time, warmupTime: WARM_UP_MS, throws: true });
-  bench.add("run", () => {
-    model.runAll(inputs);
-  });
-  const [task] = await bench.run();
-  const result = task!.result;
-  if (result.state !== "completed") throw new ThumbnetError(`the measurement ended as ${result.state}`);
-  const { p50, mad, samplesCount } = result.latency;
+function machine(): Machine {
+  const { model = "unknown" } = cpus()[0] ?? {};
+  const { version, versions, platform, arch } = process;
   return {
-    engine: model.engine,
-    microseconds: 1000 * p50,
-    deviation: 1000 * mad,
-    samples: samplesCount,
-    arenaBytes: model.arenaBytes,
-    imageBytes: model.imageBytes,
-    profile: profile ? model.profile(inputs) : null,
+    cpu: `${model}, ${cpus().length} cores`,
+    node: version,
+    v8: versions.v8,
+    platform: `${platform} ${arch}`,
   };
 }
 
-function formatMeasurements(rows: readonly { model: BenchModel; measured: Measurement }[]): string {
-  const columns = [
-    { title: "model" },
-    { title: "MACs", ...RIGHT },
-    { title: "engine" },
-    { title: "median µs", ...RIGHT },
-    { title: "±", ...RIGHT },
-    { title: "GMAC/s", ...RIGHT },
-    { title: "arena", ...RIGHT },
-    { title: "image", ...RIGHT },
-  ];
-  const cells = rows.map(({ model, measured }) => [
-    model.name,
-    formatOptional(model.macs),
-    measured.engine,
-    measured.microseconds.toFixed(1),
-    formatPercent(measured.deviation / measured.microseconds),
-    formatGigaMacs(gigaMacs(model.macs, measured.microseconds)),
-    formatCount(measured.arenaBytes),
-    formatCount(measured.imageBytes),
-  ]);
-  return formatTable(columns, cells);
+/** Runs what steps through rounds under a progress bar. */
+async function withProgress<T>(rounds: number, run: (onRound: () => void) => Promise<T>): Promise<T> {
+  const progress = new Progress("bench", rounds);
+  try {
+    return await run(() => progress.step());
+  } finally {
+    progress.end();
+  }
 }
 
-/** One table a model: a line for each operator, columns for each engine. */
-function formatProfile(model: BenchModel, measured: readonly Measurement[]): string {
-  const columns = [
-    { title: "#", ...RIGHT },
-    { title: "operator" },
-    { title: "output" },
-    { title: "MACs", ...RIGHT },
-    ...measured.flatMap(({ engine }) => [
-      { title: `${engine} µs`, ...RIGHT },
-      { title: "share", ...RIGHT },
-      { title: "GMAC/s", ...RIGHT },
-    ]),
-  ];
-  const sums = measured.map(({ profile }) =>
-    profile!.reduce((sum, { microseconds }) => sum + microseconds, 0),
-  );
-  const rows = model.operators.map(({ index, name, shape, macs }) => [
-    `${index}`,
-    name,
-    formatShape(shape),
-    formatOptional(macs),
-    ...measured.flatMap(({ profile }, m) => {
-      const { microseconds } = profile![index]!;
-      const speed = macs ? gigaMacs(macs, microseconds) : null;
-      return [microseconds.toFixed(1), formatPercent(microseconds / sums[m]!), formatGigaMacs(speed)];
-    }),
-  ]);
-  return `${model.name}, by operator\n\n${formatTable(columns, rows)}`;
-}
-
-function jsonMeasurement(model: BenchModel, measured: Measurement) {
-  return {
-    model: model.name,
-    macs: model.macs,
-    engine: measured.engine,
-    microseconds: measured.microseconds,
-    deviation_microseconds: measured.deviation,
-    samples: measured.samples,
-    gmacs_per_second: gigaMacs(model.macs, measured.microseconds),
-    arena_bytes: measured.arenaBytes,
-    image_bytes: measured.imageBytes,
-    operators: measured.profile?.map((entry, i) => ({ ...entry, macs: model.operators[i]!.macs })) ?? null,
-  };
-}
-
-function machine() {
-  return { node: process.version, cpu: cpus()[0]?.model ?? "unknown" };
-}
-
-async function benchPeers(models: readonly BenchModel[], options: BenchOptions): Promise<void> {
-  const comparison = await comparePeers(models, options.engine, options.time, note);
-  if (options.json) printJson({ ...machine(), time_ms: options.time, results: comparison });
-  else print(formatComparison(comparison));
-}
-
-async function bench(paths: readonly string[], options: BenchOptions): Promise<void> {
-  const models: BenchModel[] = [];
-  for (const path of paths.length > 0 ? paths : await defaultModels())
-    models.push(await openBenchModel(path));
-  if (options.peers) return benchPeers(models, options);
-
+async function runModels({ models, options, time }: Task): Promise<Outcome> {
   const engines: Engine[] = options.engine
     ? [options.engine]
     : supportsSimd()
       ? ["simd", "scalar"]
       : ["scalar"];
-  const rows: { model: BenchModel; measured: Measurement }[] = [];
-  const progress = new Progress("bench", models.length * engines.length);
-  try {
-    for (const model of models) {
-      for (const engine of engines) {
-        const loaded = await loadModel(model.bytes, { name: model.name, engine });
-        rows.push({ model, measured: await measure(loaded, options) });
-        loaded.dispose();
-        progress.step();
-      }
+  const measurement = await withProgress(ROUNDS, (onRound) =>
+    benchModels(models, engines, { time, profile: options.profile ?? false, rounds: ROUNDS, onRound }),
+  );
+  const tables = [formatModels(measurement.results)];
+  if (options.profile) {
+    for (const { name, operators } of models) {
+      const rows = measurement.results.filter(({ model }) => model === name);
+      tables.push(formatProfile(name, operators, rows));
     }
-  } finally {
-    progress.end();
   }
-  if (options.json) {
-    const results = rows.map(({ model, measured }) => jsonMeasurement(model, measured));
-    printJson({ ...machine(), time_ms: options.time, results });
-    return;
+  return { measurement, text: tables.join("\n\n") };
+}
+
+async function runPeers(task: Task): Promise<Outcome> {
+  const { models, engine, time } = task;
+  for (const { name, inputs } of models) {
+    if (inputs.length !== 1 || inputs[0]!.dtype !== "int8")
+      throw new ThumbnetError(`${name}: --peers compares models of one int8 input`);
   }
-  print(formatMeasurements(rows));
-  if (!options.profile) return;
-  for (const model of models) {
-    const measured = rows.filter((row) => row.model === model).map((row) => row.measured);
-    print(`\n${formatProfile(model, measured)}`);
+  const measurement =
+    models.length > 1
+      ? await runPeersApart(task)
+      : await withProgress(ROUNDS, async (onRound) =>
+          comparePeers(await peersModule(), models[0]!, {
+            engine,
+            time,
+            rounds: ROUNDS,
+            warn: note,
+            onRound,
+          }),
+        );
+  return { measurement, text: formatPeers(measurement.results) };
+}
+
+/**
+ * A process for each model: runtimes that share JavaScript between models, as emscripten's do, get slower with
+ * every further one, by up to a third.
+ */
+async function runPeersApart({ paths, engine, time }: Task): Promise<PeerBench> {
+  const parts: PeerBench[] = [];
+  const notes = new Set<string>();
+  await withProgress(paths.length, async (onRound) => {
+    for (const path of paths) {
+      const main = fileURLToPath(new URL("./main.js", import.meta.url));
+      const options = ["--peers", "--json", "--time", `${time}`, "--engine", engine];
+      const { stdout, stderr } = await run(process.execPath, [main, "bench", ...options, "--", path]);
+      for (const line of stderr.split("\n")) notes.add(line);
+      parts.push(JSON.parse(stdout));
+      onRound();
+    }
+  });
+  for (const line of notes) if (line) note(line);
+  return { ceilings: parts[0]!.ceilings, results: parts.flatMap(({ results }) => results) };
+}
+
+/** Runs a command to its end. @throws ThumbnetError with what it said when it fails */
+function run(file: string, args: readonly string[]): Promise<{ stdout: string; stderr: string }> {
+  return new Promise((resolve, reject) => {
+    execFile(file, args, { maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
+      if (error) reject(new ThumbnetError(stderr.trim().replace(/^thumbnet: /, "") || error.message));
+      else resolve({ stdout, stderr });
+    });
+  });
+}
+
+async function runKernels({ engine, time, options: { filter } }: Task): Promise<Outcome> {
+  const measurement = await withProgress(ROUNDS, (onRound) =>
+    benchKernels({ engine, time, rounds: ROUNDS, onRound, ...(filter ? { filter } : {}) }),
+  );
+  const { ceilings, results, overhead } = measurement;
+  return { measurement, text: `${formatCeilings(ceilings)}\n\n${formatKernels(results, overhead)}` };
+}
+
+const MODES: Readonly<Record<BenchMode, (task: Task) => Promise<Outcome>>> = {
+  models: runModels,
+  peers: runPeers,
+  kernels: runKernels,
+};
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    throw new ThumbnetError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+async function modelPaths(mode: BenchMode, given: readonly string[]): Promise<readonly string[]> {
+  if (given.length > 0) return given;
+  const own = await defaultModels();
+  return mode === "peers" ? [...own, ...(await peersModule()).referenceModels()] : own;
+}
+
+async function bench(given: readonly string[], options: BenchOptions): Promise<void> {
+  if (options.peers && options.kernels) throw new ThumbnetError("--peers or --kernels, not both");
+  if (options.filter && !options.kernels) throw new ThumbnetError("--filter chooses among --kernels");
+  if (options.kernels && given.length > 0) throw new ThumbnetError("--kernels takes no MODEL");
+  const mode = options.peers ? "peers" : options.kernels ? "kernels" : "models";
+  // What can go wrong with files goes wrong before minutes are spent.
+  const old = options.compare
+    ? readMeasurement(await readText(options.compare), options.compare, mode)
+    : undefined;
+  const paths = mode === "kernels" ? [] : await modelPaths(mode, given);
+  const models: BenchModel[] = [];
+  for (const path of paths) models.push(await openBenchModel(path));
+
+  const time = options.time ?? TIMES[mode];
+  const engine = options.engine ?? (supportsSimd() ? "simd" : "scalar");
+  const { measurement, text } = await MODES[mode]({ options, time, engine, models, paths });
+  const fresh = { mode, machine: machine(), time_ms: time, ...measurement } as const;
+  const comparison = old && compareMeasurements(old, fresh);
+  if (options.save) await save(options.save, fresh);
+  if (options.json) return printJson(comparison ? { ...fresh, comparison } : fresh);
+  print(comparison ? `${text}\n\n${formatComparison(comparison)}` : text);
+}
+
+async function save(path: string, fresh: Measurement): Promise<void> {
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return null;
+    throw new ThumbnetError(`${path}: ${error.message}`);
+  });
+  await writeFile(path, formatJson(withMeasurement(text, path, fresh)));
+}
+
+function parseFilter(text: string): RegExp {
+  try {
+    return new RegExp(text, "i");
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
   }
 }
 
 export function benchCommand(): Command {
   return new Command("bench")
-    .description("Measures how fast models run, on seeded random inputs.")
+    .description("Measures how fast models, or kernels, run, on seeded random inputs.")
     .argument("[model...]", ".tflite files or thumbnet images; default: the models of the repository")
-    .option("--time <ms>", "time to measure each model and engine for, in milliseconds", parseWhole(1), 1000)
+    .option(
+      "--time <ms>",
+      "time to measure each model, runtime or kernel for, in milliseconds; default: 1000, kernels 240",
+      parseWhole(1),
+    )
     .option("--profile", "time each operator too")
     .option("--peers", "compare with other runtimes (bench/peers of the repository, installed there)")
+    .option("--kernels", "time kernels one by one, beside what the machine can do (in the repository)")
+    .option("--filter <re>", "with --kernels: only those whose name matches", parseFilter)
+    .option("--save <file>", "put the measurement into a baseline, in place of the last of its kind")
+    .option("--compare <file>", "set the times beside those of a baseline, or of what --json printed")
     .addOption(engineOption())
     .addOption(jsonOption())
     .addHelpText(
       "after",
-      "\nTimes are medians; ± is the median absolute deviation. With --peers thumbnet and each peer take turns, so\n" +
-        "that a noisy machine hits all; the ratio is the median over rounds of peer time to thumbnet time.",
+      `
+Everything that is measured takes turns, ${ROUNDS} rounds of them, so that a noisy machine hits all. Times are medians over
+rounds of the rounds' medians; ± is the standard deviation of a round, from the median absolute deviation. Load is
+the time from a file's bytes to the first output; heap bytes are what one inference leaves to be collected.
+
+--peers: ratios are medians over rounds of a peer's time by thumbnet's. Equal outputs are those with every byte as the
+Cortex-M0 has it, where the inputs are known (the reference models beside the repository), else as thumbnet has it.
+
+--kernels: the runtime's own run on an image of one operator. The ceilings are loops of bare arithmetic; "requantised"
+takes the time to requantise the outputs into the ceiling; "float" is the share of channels requantised that way.
+
+--compare: what the ceilings take longer than then is the machine's and is taken out. FASTER and SLOWER are ratios
+further from 1 than three standard deviations of both runs, or than 4 %, and than the ceilings disagree.`,
     )
     .action(bench);
 }

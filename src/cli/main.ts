@@ -7,8 +7,10 @@ import { emulateCommand } from "./emulate.ts";
 import { evalCommand } from "./eval.ts";
 import { exportCommand } from "./export.ts";
 import { inspectCommand } from "./inspect.ts";
+import { quantizeCommand } from "./quantize.ts";
 import { runCommand } from "./run.ts";
 import { traceCommand } from "./trace.ts";
+import { trainCommand } from "./train.ts";
 import { verifyCommand } from "./verify.ts";
 
 function program(): Command {
@@ -35,7 +37,8 @@ function program(): Command {
     emulateCommand,
     traceCommand,
     verifyCommand,
-
+    trainCommand,
+    quantizeCommand,
     benchCommand,
   ]) {
     root.addCommand(create().copyInheritedSettings(root));

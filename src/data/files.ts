@@ -35,6 +35,14 @@ export async function listFiles(folder: string): Promise<string[]> {
     .map(({ name }) => name);
 }
 
+/** The names of the folders in a folder, without hidden ones. */
+export async function listFolders(folder: string): Promise<string[]> {
+  const entries = await about(folder, readdir(folder, { withFileTypes: true }));
+  return entries
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith("."))
+    .map(({ name }) => name);
+}
+
 /** Whether there is a regular file of that name. */
 export async function isFile(path: string): Promise<boolean> {
   return stat(path).then(

@@ -1,0 +1,193 @@
+import { basename } from "node:path";
+import { Command, Option } from "commander";
+import { checkTarget, readWhole, writeWhole } from "../data/files.ts";
+import { openTrainingSet } from "../data/open-set.ts";
+import { Random } from "../data/random.ts";
+import { inputsOf, type TrainingSet } from "../data/training-set.ts";
+import { ThumbnetError } from "../errors.ts";
+import { graphFromTflite } from "../graph/from-tflite.ts";
+import type { Graph } from "../graph/graph.ts";
+import { elementCount, formatShape } from "../graph/shape.ts";
+import { tfliteFromGraph } from "../graph/to-tflite.ts";
+import { type Agreement, compareAccuracy, type LayerNoise, signalToNoise } from "../quantize/compare.ts";
+import { FloatModel } from "../quantize/float-model.ts";
+import { type QuantizeOptions, quantizeGraph } from "../quantize/quantize.ts";
+import { Progress } from "../report/progress.ts";
+import { formatCount, formatFloat, formatTable } from "../report/table.ts";
+import { loadModel } from "../runtime/load.ts";
+import { readTflite } from "../tflite/read.ts";
+import { writeTflite } from "../tflite/write.ts";
+import { isCheckpoint, readNetwork } from "../train/checkpoint.ts";
+import { graphFromNetwork } from "../train/network/to-graph.ts";
+import { jsonOption, parseNumber, parseWhole, print, printJson, TRAINING_SET_HELP } from "./common.ts";
+
+interface QuantizeCommandOptions {
+  readonly data: string;
+  readonly out: string;
+  readonly calibration: number;
+  readonly seed: number;
+  readonly range: NonNullable<QuantizeOptions["range"]>;
+  readonly outside: number;
+  readonly weights: NonNullable<QuantizeOptions["weights"]>;
+  readonly biasCorrection: boolean;
+  readonly evaluate: "validation" | "test" | "none";
+  readonly json?: boolean;
+}
+
+/** Examples that the signal-to-noise ratio is measured on. */
+const NOISE_EXAMPLES = 50;
+
+/** A float graph from a `.tflite` file, or from a network that `thumbnet train` left. */
+async function readFloatGraph(path: string): Promise<Graph> {
+  const bytes = await readWhole(path);
+  const name = basename(path);
+  if (!isCheckpoint(bytes)) return graphFromTflite(readTflite(bytes, name), name);
+  const { description, parameters } = await readNetwork(path);
+  return graphFromNetwork(description, parameters);
+}
+
+/** [height, width, channels] of the input, where it can be a picture. */
+function pictureShape(graph: Graph): readonly [number, number, number] {
+  const [, height = 1, width = 1, channels = 1] = graph.tensors[graph.inputs[0]!]!.shape;
+  return [height, width, channels];
+}
+
+function checkFit(graph: Graph, data: TrainingSet): void {
+  const input = graph.tensors[graph.inputs[0]!]!;
+  if (elementCount(input.shape) !== elementCount(data.inputShape)) {
+    const found = `takes ${formatShape(input.shape)}, the data set ${data.name} has ${formatShape(data.inputShape)}`;
+    throw new ThumbnetError(`${graph.name}: ${found}`);
+  }
+  const classes = elementCount(graph.tensors[graph.outputs[0]!]!.shape);
+  if (classes !== data.classes.length) {
+    throw new ThumbnetError(
+      `${graph.name}: gives ${classes} classes, the data set ${data.name} has ${data.classes.length}`,
+    );
+  }
+}
+
+/** Plain training examples, drawn at random. */
+function drawExamples({ train, inputShape }: TrainingSet, count: number, random: Random): Float32Array[] {
+  const order = random.permutation(train.count).subarray(0, count);
+  return Array.from(order, (index) => inputsOf(train, [index], elementCount(inputShape)));
+}
+
+function describeNoise(noise: readonly LayerNoise[], int8: Graph): string {
+  const right = { align: "right" } as const;
+  const rows = noise.map(({ index, kind, name, decibels }) => {
+    const { scales, zeroPoints } = int8.tensors[int8.operators[index]!.outputs[0]!]!.quantization!;
+    return [`${index}`, kind, name, formatFloat(scales[0]!), `${zeroPoints[0]}`, decibels.toFixed(1)];
+  });
+  const columns = [
+    { title: "#", ...right },
+    { title: "operator" },
+    { title: "output" },
+    { title: "scale", ...right },
+    { title: "zero point", ...right },
+    { title: "signal/noise dB", ...right },
+  ];
+  return formatTable(columns, rows);
+}
+
+const percent = (share: number) => `${(100 * share).toFixed(2)} %`;
+
+async function quantize(path: string, options: QuantizeCommandOptions): Promise<void> {
+  const { calibration, seed, range, outside, weights, biasCorrection, out } = options;
+  await checkTarget(out);
+  const graph = await readFloatGraph(path);
+  const float = new FloatModel(graph);
+  const data = await openTrainingSet(options.data, pictureShape(graph));
+  checkFit(graph, data);
+  const random = new Random(seed);
+  const settings: QuantizeOptions = { range, outside, weights, biasCorrection };
+  const input = data.inputAffine ? { input: data.inputAffine } : {};
+  const progress = new Progress("quantize", graph.operators.length);
+  const examples = drawExamples(data, calibration, random);
+  const int8 = quantizeGraph(graph, examples, { ...settings, ...input }, () => progress.step());
+  progress.end();
+  const bytes = writeTflite(tfliteFromGraph(int8));
+  const model = await loadModel(bytes, { name: basename(out) });
+  const noise = signalToNoise(float, int8, model, drawExamples(data, NOISE_EXAMPLES, random));
+
+  let accuracy: Agreement | null = null;
+  if (options.evaluate !== "none") {
+    const part = data[options.evaluate];
+    const steps = new Progress("evaluate", part.count);
+    accuracy = compareAccuracy(float, model, part, () => steps.step());
+    steps.end();
+  }
+  await writeWhole(out, bytes);
+  const { scale, zeroPoint } = model.inputs[0]!;
+  if (options.json) {
+    printJson({
+      model: basename(path),
+      out,
+      bytes: bytes.length,
+      data: data.name,
+      calibration: examples.length,
+      seed,
+      options: settings,
+      input: { scale, zero_point: zeroPoint },
+      layers: noise,
+      evaluated: options.evaluate,
+      accuracy,
+    });
+    return;
+  }
+  print(`${describeNoise(noise, int8)}\n`);
+  print(`input scale ${formatFloat(scale)}, zero point ${zeroPoint}`);
+  if (accuracy) {
+    const { count, floatAccuracy, int8Accuracy, agreement } = accuracy;
+    print(
+      `${options.evaluate}: float ${percent(floatAccuracy)}, int8 ${percent(int8Accuracy)}, ` +
+        `the same class ${percent(agreement)} (${formatCount(count)} examples)`,
+    );
+  }
+  print(`${out}: ${formatCount(bytes.length)} bytes`);
+}
+
+export function quantizeCommand(): Command {
+  return new Command("quantize")
+    .description("Makes an int8 model of a float one, with ranges from training examples.")
+    .argument("<model>", "float .tflite file, or a network that thumbnet train left (best.ckpt)")
+    .requiredOption("--data <dir>", "training set, as for thumbnet train")
+    .requiredOption("--out <file>", ".tflite file to write")
+    .addOption(
+      new Option("--calibration <n>", "training examples for the ranges")
+        .default(500)
+        .argParser(parseWhole(1)),
+    )
+    .addOption(new Option("--seed <n>", "of their choice").default(1).argParser(parseWhole(0)))
+    .addOption(
+      new Option("--range <method>", "how the ranges of activations are found")
+        .choices(["minmax", "percentile", "mse"])
+        .default("mse"),
+    )
+    .addOption(
+      new Option("--outside <share>", "of the values, for --range percentile")
+        .default(0.0001)
+        .argParser(parseNumber(0, 0.5)),
+    )
+    .addOption(
+      new Option("--weights <method>", "scales of weights: by the largest, or by the least squared error")
+        .choices(["max", "mse"])
+        .default("mse"),
+    )
+    .option("--no-bias-correction", "leave the mean errors of channels as they are")
+    .addOption(
+      new Option("--evaluate <part>", "examples to compare float and int8 on")
+        .choices(["validation", "test", "none"])
+        .default("validation"),
+    )
+    .addOption(jsonOption())
+    .addHelpText(
+      "after",
+      `
+${TRAINING_SET_HELP}
+
+Weights are symmetric with a scale for each output channel (fully connected layers: one), biases int32, activations
+asymmetric. The signal-to-noise ratio compares what the int8 model makes in this runtime with the float model, errors
+of all earlier operators included. The file written runs on TensorFlow Lite and TensorFlow Lite Micro too.`,
+    )
+    .action(quantize);
+}

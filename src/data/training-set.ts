@@ -1,0 +1,42 @@
+/** What training, calibration and evaluation see of a data set, whatever it is made of. */
+import type { Random } from "./random.ts";
+
+export interface Examples {
+  readonly count: number;
+  /** The class of each. */
+  readonly labels: Uint16Array;
+  /**
+   * Writes one input as the network takes it, float32, `inputShape` elements from `offset`.
+   *
+   * @param random where given, a random variant of it, the same for the same state of `random`
+   */
+  write(index: number, out: Float32Array, offset: number, random: Random | null): void;
+}
+
+export interface TrainingSet {
+  readonly name: string;
+  /** [height, width, channels] */
+  readonly inputShape: readonly [number, number, number];
+  /** Where the input's values are integers by their nature: what they stand for as int8. */
+  readonly inputAffine?: { readonly scale: number; readonly zeroPoint: number };
+  /** Names of the classes. */
+  readonly classes: readonly string[];
+  readonly train: Examples;
+  readonly validation: Examples;
+  /** Not looked at before the end. */
+  readonly test: Examples;
+}
+
+/** The inputs of some examples, one after the other. */
+export function inputsOf(
+  examples: Examples,
+  indices: ArrayLike<number>,
+  elements: number,
+  randomOf: (index: number) => Random | null = () => null,
+): Float32Array {
+  const out = new Float32Array(indices.length * elements);
+  for (let i = 0; i < indices.length; i++) {
+    examples.write(indices[i]!, out, i * elements, randomOf(indices[i]!));
+  }
+  return out;
+}

@@ -1,0 +1,39 @@
+/** The batches of one epoch. */
+import { Random } from "../data/random.ts";
+import type { Examples } from "../data/training-set.ts";
+import { inputsOf } from "../data/training-set.ts";
+
+export interface Batch {
+  /** Which examples. */
+  readonly indices: Uint32Array;
+  /** [N, elements of an input] */
+  readonly inputs: Float32Array;
+  /** The class of each. */
+  readonly labels: Uint16Array;
+}
+
+export interface EpochOptions {
+  /** Examples in a batch. */
+  readonly batch: number;
+  readonly seed: number;
+  readonly epoch: number;
+}
+
+/**
+ * All examples once, in random order, each a random variant; what does not fill a batch is left out. An example's
+ * variant depends on seed, epoch and its index alone.
+ *
+ * @param elements of one input
+ */
+export function* epochBatches(
+  examples: Examples,
+  elements: number,
+  { batch, seed, epoch }: EpochOptions,
+): Generator<Batch> {
+  const order = new Random(seed, epoch).permutation(examples.count);
+  for (let start = 0; start + batch <= order.length; start += batch) {
+    const indices = order.subarray(start, start + batch);
+    const inputs = inputsOf(examples, indices, elements, (index) => new Random(seed, epoch, index));
+    yield { indices, inputs, labels: Uint16Array.from(indices, (index) => examples.labels[index]!) };
+  }
+}

@@ -1,0 +1,53 @@
+/** Accuracy of a float network on TensorFlow.js. */
+import * as tf from "@tensorflow/tfjs-core";
+import { type Examples, inputsOf } from "../data/training-set.ts";
+import type { Network } from "./network.ts";
+
+export interface Evaluation {
+  /** Share of examples whose largest logit is their class, the first on a tie. */
+  readonly accuracy: number;
+  /** Mean cross-entropy, natural logarithm. */
+  readonly loss: number;
+}
+
+const BATCH = 250;
+
+/** Logits of examples, [N, classes]; of some of them where `indices` are given. */
+export function logitsOf(
+  network: Network,
+  examples: Examples,
+  indices: ArrayLike<number> = Uint32Array.from({ length: examples.count }, (_, i) => i),
+): Float32Array {
+  const { inputShape } = network.description;
+  const elements = inputShape[0] * inputShape[1] * inputShape[2];
+  const all = Array.from(indices);
+  const classes = network.shapes.at(-1)![0]!;
+  const result = new Float32Array(all.length * classes);
+  for (let start = 0; start < all.length; start += BATCH) {
+    const part = all.slice(start, start + BATCH);
+    const inputs = inputsOf(examples, part, elements);
+    const logits = tf.tidy(() =>
+      network.forward(tf.tensor(inputs, [part.length, ...inputShape])).dataSync<"float32">(),
+    );
+    result.set(logits, start * classes);
+  }
+  return result;
+}
+
+/** Accuracy and loss of logits [N, classes]. */
+export function score(logits: Float32Array, labels: ArrayLike<number>): Evaluation {
+  const classes = logits.length / labels.length;
+  let [right, loss] = [0, 0];
+  for (let i = 0; i < labels.length; i++) {
+    const row = logits.subarray(i * classes, (i + 1) * classes);
+    const largest = row.reduce((a, b) => Math.max(a, b));
+    if (row.indexOf(largest) === labels[i]) right++;
+    const sum = row.reduce((total, value) => total + Math.exp(value - largest), 0);
+    loss += Math.log(sum) + largest - row[labels[i]!]!;
+  }
+  return { accuracy: right / labels.length, loss: loss / labels.length };
+}
+
+export function evaluate(network: Network, examples: Examples): Evaluation {
+  return score(logitsOf(network, examples), examples.labels);
+}

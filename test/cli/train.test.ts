@@ -1,0 +1,165 @@
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { beforeAll, describe, expect, test } from "vitest";
+import { KWS_CLASSES } from "../../src/data/kws-set.ts";
+import { npy } from "../support/npy.ts";
+import { temporaryFolder, thumbnet, thumbnetJson } from "./cli.ts";
+
+const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const folder = temporaryFolder();
+
+/** Twelve words, each loud in bins of its own, at a time that differs. */
+function writeSet(name: string, counts: Readonly<Record<string, number>>): string {
+  mkdirSync(folder.path(name), { recursive: true });
+  for (const [part, count] of Object.entries(counts)) {
+    const pixels = new Uint8Array(count * 49 * 40);
+    const labels = Uint8Array.from({ length: count }, (_, i) => i % KWS_CLASSES.length);
+    labels.forEach((label, i) => {
+      for (let frame = 0; frame < 49; frame++) {
+        for (let bin = 0; bin < 40; bin++) {
+          const isLoud = label !== 10 && Math.floor(bin / 3) === label && Math.abs(frame - 20 - (i % 7)) < 8;
+          pixels[(i * 49 + frame) * 40 + bin] = isLoud ? 180 : 40 + ((i * 31 + bin * 7 + frame * 13) % 30);
+        }
+      }
+    });
+    folder.write(`${name}/logmel_${part}.npy`, npy("|u1", [count, 49, 40], pixels));
+    folder.write(`${name}/labels_${part}.npy`, npy("|u1", [count], labels));
+  }
+  return folder.path(name);
+}
+
+const SMALL = ["--width", "6", "--batch", "32", "--epochs", "3", "--lr", "0.01", "--average", "0.9"];
+let data: string;
+beforeAll(() => {
+  data = writeSet("kws", { train: 480, val: 60, test: 48 });
+});
+
+describe("thumbnet train, then quantize", () => {
+  test("leaves a network, which becomes an int8 model that runs", () => {
+    const out = folder.path("run");
+    const trained = thumbnetJson("train", "dscnn", "--data", data, "--out", out, ...SMALL, "--test");
+    expect(trained).toMatchObject({
+      network: "dscnn-6x4",
+      data: "kws",
+      epochs: 3,
+      options: { seed: 1, batch: 32 },
+    });
+    expect(trained.validation_accuracy).toBeGreaterThan(0.3);
+    expect(trained.test_accuracy).toBeGreaterThan(0.3);
+    const log = readFileSync(join(out, "log.jsonl"), "utf8").trim().split("\n");
+    expect(log.map((line) => JSON.parse(line).epoch)).toEqual([1, 2, 3]);
+
+    const model = folder.path("int8.tflite");
+    const best = join(out, "best.ckpt");
+    const quantized = thumbnetJson("quantize", best, "--data", data, "--out", model, "--calibration", "50");
+    expect(quantized.accuracy.count).toBe(60);
+    expect(quantized.accuracy.agreement).toBeGreaterThan(0.9);
+    expect(quantized.accuracy.floatAccuracy).toBeCloseTo(trained.validation_accuracy, 6);
+    expect(quantized.layers).toHaveLength(13);
+    expect(quantized.layers.at(-1).kind).toBe("SOFTMAX");
+
+    const inspected = thumbnetJson("inspect", model);
+    expect(inspected.inputs[0]).toMatchObject({ shape: [1, 49, 10, 1], dtype: "int8" });
+    const input = folder.write("zeros.bin", new Uint8Array(490));
+    expect(thumbnet("run", model, input).code).toBe(0);
+
+    const text = thumbnet(
+      "quantize",
+      best,
+      "--data",
+      data,
+      "--out",
+      model,
+      "--evaluate",
+      "test",
+      "--calibration",
+      "9",
+    );
+    expect(text.code).toBe(0);
+    expect(text.stdout).toMatch(
+      /test: float \d+\.\d\d %, int8 \d+\.\d\d %, the same class .* \(48 examples\)/,
+    );
+    expect(text.stdout).toMatch(/0 {2}CONV_2D +conv1 .* \d+\.\d\n/);
+  }, 120000);
+
+  test("Ctrl-C stops it, and the same command goes on to the same end", async () => {
+    const command = (out: string) => ["train", "dscnn", "--data", data, "--out", folder.path(out), ...SMALL];
+    expect(thumbnet(...command("whole")).code).toBe(0);
+    const code = await new Promise((resolve) => {
+      const child = spawn(process.execPath, [MAIN, ...command("parts")], { stdio: "ignore" });
+      const watch = setInterval(() => {
+        if (existsSync(join(folder.path("parts"), "last.ckpt"))) child.kill("SIGINT");
+      }, 20);
+      child.on("exit", (status) => {
+        clearInterval(watch);
+        resolve(status);
+      });
+    });
+    expect(code).toBe(1);
+    const resumed = thumbnet(...command("parts"));
+    expect(resumed.code).toBe(0);
+    for (const file of ["best.ckpt", "last.ckpt"]) {
+      const [whole, parts] = ["whole", "parts"].map((out) => readFileSync(join(folder.path(out), file)));
+      expect(parts!.equals(whole!)).toBe(true);
+    }
+    const again = thumbnet(...command("parts"), "--seed", "2");
+    expect(again.code).toBe(1);
+    expect(again.stderr).toMatch(/last\.ckpt: is of another run: options\.seed is 1, not 2/);
+  }, 120000);
+
+  test("a loss that is not finite is one clear line, and an exit code", () => {
+    const { code, stderr } = thumbnet(
+      ...["train", "dscnn", "--data", data, "--out", folder.path("wild"), ...SMALL.slice(0, 4)],
+      ...["--epochs", "2", "--weight-decay", "1", "--steps", "0:1e30"],
+    );
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /\nthumbnet: the loss is NaN \(epoch 1, step \d+ of 15, learning rate 1e\+30\): train with/,
+    );
+  }, 60000);
+});
+
+describe("what is wrong is said", () => {
+  const error = (...args: string[]) => {
+    const { code, stderr } = thumbnet(...args);
+    expect(code).not.toBe(0);
+    return stderr;
+  };
+  const out = () => ["--out", folder.path("none")];
+
+  test("options", () => {
+    expect(error("train", "alexnet", "--data", data, ...out())).toMatch(
+      /^thumbnet: no network "alexnet"; there are: dscnn/,
+    );
+    expect(error("train", "dscnn", "--data", data, ...out(), "--steps", "5:1")).toMatch(
+      /Epochs must rise, from 0/,
+    );
+    expect(error("train", "dscnn", "--data", data, ...out(), "--lr", "fast")).toMatch(
+      /It must be a number from/,
+    );
+    expect(error("train", "dscnn", ...out())).toMatch(/required option '--data <dir>'/);
+  });
+
+  test("data", () => {
+    expect(error("train", "dscnn", "--data", folder.path("nowhere"), ...out())).toMatch(
+      /nowhere: no such file/,
+    );
+    expect(error("train", "resnet8", "--data", data, ...out())).toMatch(
+      /resnet8: takes \[32,32,3\], the data set kws has \[49,10,1\]/,
+    );
+    const few = writeSet("few", { train: 12, val: 12, test: 12 });
+    expect(error("train", "dscnn", "--data", few, ...out())).toMatch(/has 12 training .* a batch takes 100/);
+  }, 60000);
+
+  test("models to quantise", () => {
+    const text = folder.write("model.tflite", "no model");
+    expect(error("quantize", text, "--data", data, "--out", folder.path("x.tflite"))).toMatch(
+      /^thumbnet: model\.tflite: /,
+    );
+    expect(error("quantize", text, "--data", data, "--out", join(dirname(text), "no", "x.tflite"))).toMatch(
+      /no: no such file or folder/,
+    );
+  });
+});

@@ -1,0 +1,58 @@
+import type { Examples, TrainingSet } from "../../src/data/training-set.ts";
+import { elementCount } from "../../src/graph/shape.ts";
+import type { NetworkDescription } from "../../src/train/network/description.ts";
+import { initialParameters, type Parameters } from "../../src/train/network/parameters.ts";
+import { Random } from "./random.ts";
+
+/** Parameters as after training: no value of batch normalisation or bias is what it starts from. */
+export function randomParameters(network: NetworkDescription, seed: number): Parameters {
+  const random = new Random(seed);
+  const parameters = initialParameters(network, seed);
+  for (const [name, { values }] of parameters) {
+    if (name.endsWith("/weights")) continue;
+    const isPositive = name.endsWith("/gamma") || name.endsWith("/variance");
+    values.forEach((_, i) => {
+      values[i] = isPositive ? 0.5 + random.unit() : 0.3 * random.normal();
+    });
+  }
+  return parameters;
+}
+
+export function randomInput(network: NetworkDescription, seed: number): Float32Array {
+  const random = new Random(seed);
+  return Float32Array.from({ length: elementCount(network.inputShape) }, () => random.normal());
+}
+
+/** Stripes, level or upright by class, in noise; what is asked for with a random state is noisier. */
+export function stripes(shape: readonly [number, number, number], count: number, seed: number): Examples {
+  const [height, width, channels] = shape;
+  const random = new Random(seed);
+  const labels = Uint16Array.from({ length: count }, (_, i) => i % 2);
+  const phases = Uint8Array.from({ length: count }, () => random.integer(0, 1));
+  return {
+    count,
+    labels,
+    write(index, out, offset, variant) {
+      for (let y = 0; y < height; y++) {
+        for (let x = 0; x < width; x++) {
+          const stripe = ((labels[index] === 0 ? x : y) + phases[index]!) % 2 === 0 ? 1 : -1;
+          for (let c = 0; c < channels; c++) {
+            const noise = variant === null ? 0 : variant.normal();
+            out[offset + (y * width + x) * channels + c] = stripe + 0.3 * noise;
+          }
+        }
+      }
+    },
+  };
+}
+
+export function stripeSet(shape: readonly [number, number, number] = [8, 8, 1]): TrainingSet {
+  return {
+    name: "stripes",
+    inputShape: shape,
+    classes: ["upright", "level"],
+    train: stripes(shape, 64, 1),
+    validation: stripes(shape, 20, 2),
+    test: stripes(shape, 20, 3),
+  };
+}
