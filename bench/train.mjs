@@ -49,6 +49,7 @@ for (const wanted of positionals.length > 0 ? positionals : Object.keys(NETWORKS
       learningRate: 1e-3,
       labelSmoothing: 0,
       weightDecay: 0,
+      statisticsMomentum: 0.99,
       seed,
     });
   for (let i = 0; i < 3; i++) step(i);

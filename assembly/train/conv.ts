@@ -94,19 +94,25 @@ function moveWindows(w: Window, x: usize, windows: usize, first: i32, count: i32
   let ox = first % w.outputWidth;
   for (; count > 0; count--) {
     const left = ox * w.strideWidth - w.padLeft;
-    const inside = w.dilationWidth == 1 && left >= 0 && left + w.kernelWidth <= w.inputWidth;
+    // The part of a row of the window that lies in the picture, in floats of the window.
+    const start = min(max(-left, 0) * pixel, run);
+    const length = max(min(w.inputWidth - left, w.kernelWidth) * pixel - start, 0);
+    const rest = run - start - length;
+    const skip = <usize>start * FLOAT;
     let y = oy * w.strideHeight - w.padTop;
     // In floats from x: rows above the picture are not touched.
     let row = (image * w.inputHeight + y) * inputRow;
     for (let ky = 0; ky < w.kernelHeight; ky++) {
       if (<u32>y >= <u32>w.inputHeight) {
         if (!add) clear(windows, run);
-      } else if (!inside) {
-        moveRow(w, x + <usize>row * FLOAT, windows, left, add);
+      } else if (w.dilationWidth > 1) {
+        moveTaps(w, x + <usize>row * FLOAT, windows, left, add);
       } else if (add) {
-        addRun(x + <usize>(row + left * pixel) * FLOAT, windows, run);
+        addRun(x + <usize>(row + left * pixel) * FLOAT + skip, windows + skip, length);
       } else {
-        copyRun(windows, x + <usize>(row + left * pixel) * FLOAT, run);
+        if (start > 0) clear(windows, start);
+        copyRun(windows + skip, x + <usize>(row + left * pixel) * FLOAT + skip, length);
+        if (rest > 0) clear(windows + <usize>(start + length) * FLOAT, rest);
       }
       windows += <usize>run * FLOAT;
       y += w.dilationHeight;
@@ -122,8 +128,8 @@ function moveWindows(w: Window, x: usize, windows: usize, first: i32, count: i32
   }
 }
 
-/** One row of a window that reaches over the edge. */
-function moveRow(w: Window, row: usize, window: usize, left: i32, add: bool): void {
+/** One row of a dilated window. */
+function moveTaps(w: Window, row: usize, window: usize, left: i32, add: bool): void {
   for (let kx = 0; kx < w.kernelWidth; kx++) {
     const x = left + kx * w.dilationWidth;
     const pixel = row + <usize>(x * w.channels) * FLOAT;

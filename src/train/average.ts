@@ -2,6 +2,11 @@
 import type { Parameters, Values } from "./network/parameters.ts";
 import type { Network } from "./network.ts";
 
+/** The share of the old average that a step keeps: less in the first steps, so that the start is soon forgotten. */
+export function memory(decay: number, step: number): number {
+  return Math.min(decay, (step + 1) / (step + 10));
+}
+
 export class WeightAverage {
   readonly #decay: number;
   #steps = 0;
@@ -19,8 +24,7 @@ export class WeightAverage {
 
   update(network: Network): void {
     this.#steps++;
-    // In the first steps a shorter memory, so that the start is soon forgotten.
-    const keep = Math.min(this.#decay, (this.#steps + 1) / (this.#steps + 10));
+    const keep = memory(this.#decay, this.#steps);
     for (const [name, { values }] of this.#values) {
       const now = network.variable(name).dataSync<"float32">();
       for (let i = 0; i < values.length; i++) values[i]! += (1 - keep) * (now[i]! - values[i]!);

@@ -7,7 +7,7 @@ import type { TrainingSet } from "../data/training-set.ts";
 import { ThumbnetError } from "../errors.ts";
 import { formatShape, sameShape } from "../graph/shape.ts";
 import { Adam } from "./adam.ts";
-import { WeightAverage } from "./average.ts";
+import { memory, WeightAverage } from "./average.ts";
 import { type Batch, type EpochOptions, epochBatches } from "./batches.ts";
 import { writeNetwork } from "./checkpoint.ts";
 import { evaluate } from "./evaluate.ts";
@@ -73,6 +73,9 @@ export interface TrainResult {
   /** False: stopped by the signal. */
   readonly finished: boolean;
 }
+
+/** Of the running statistics of batch normalisation: what Keras takes. */
+const STATISTICS_MOMENTUM = 0.99;
 
 export const STATE_FILE = "last.ckpt";
 export const BEST_FILE = "best.ckpt";
@@ -178,6 +181,7 @@ class Run {
       const loss = trainStep(this.#network, this.#optimizer, examples, objective, {
         ...this.#options,
         learningRate: rate,
+        statisticsMomentum: memory(STATISTICS_MOMENTUM, this.#epoch * this.#steps + step),
         seed: seed + (this.#epoch * this.#steps + step) * 1000,
       });
       if (!Number.isFinite(loss)) {

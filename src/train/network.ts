@@ -32,9 +32,6 @@ export interface ForwardOptions {
   readonly upTo?: string;
 }
 
-/** Of running statistics, each step: what Keras takes. */
-const STATISTICS_MOMENTUM = 0.99;
-
 const isStatistic = (kind: string) => kind === "mean" || kind === "variance";
 
 export class Network {
@@ -202,13 +199,15 @@ export class Network {
     }
   }
 
-  /** Moves the running statistics of a layer towards those of a batch. */
-  updateStatistics(layer: string, mean: tf.Tensor1D, variance: tf.Tensor1D): void {
+  /**
+   * Moves the running statistics of a layer towards those of a batch.
+   *
+   * @param momentum share of the old statistics that stays
+   */
+  updateStatistics(layer: string, mean: tf.Tensor1D, variance: tf.Tensor1D, momentum: number): void {
     for (const [kind, seen] of [["mean", mean] as const, ["variance", variance] as const]) {
       const variable = this.#variables.get(`${layer}/${kind}`)!;
-      const moved = tf.tidy(() =>
-        tf.add(tf.mul(variable, STATISTICS_MOMENTUM), tf.mul(seen, 1 - STATISTICS_MOMENTUM)),
-      );
+      const moved = tf.tidy(() => tf.add(tf.mul(variable, momentum), tf.mul(seen, 1 - momentum)));
       variable.assign(moved);
       moved.dispose();
     }

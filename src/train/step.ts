@@ -37,6 +37,8 @@ export interface StepOptions {
   readonly labelSmoothing: number;
   /** The gradient of weights (not of biases and batch normalisation) grows by this times the weight. */
   readonly weightDecay: number;
+  /** Of the running statistics of batch normalisation: the share of the old ones that stays. */
+  readonly statisticsMomentum: number;
   /** For dropout. */
   readonly seed: number;
 }
@@ -86,7 +88,7 @@ export function trainStep(
     return value.dataSync<"float32">()[0]!;
   });
   for (const [layer, mean, variance] of statistics) {
-    network.updateStatistics(layer, mean, variance);
+    network.updateStatistics(layer, mean, variance, options.statisticsMomentum);
     tf.dispose([mean, variance]);
   }
   return loss;

@@ -30,7 +30,7 @@ function writeSet(name: string, counts: Readonly<Record<string, number>>): strin
   return folder.path(name);
 }
 
-const SMALL = ["--width", "6", "--batch", "32", "--epochs", "3", "--lr", "0.01", "--average", "0.9"];
+const SMALL = ["--width", "6", "--batch", "32", "--epochs", "4", "--lr", "0.02", "--average", "0.9"];
 let data: string;
 beforeAll(() => {
   data = writeSet("kws", { train: 480, val: 60, test: 48 });
@@ -43,13 +43,13 @@ describe("thumbnet train, then quantize", () => {
     expect(trained).toMatchObject({
       network: "dscnn-6x4",
       data: "kws",
-      epochs: 3,
+      epochs: 4,
       options: { seed: 1, batch: 32 },
     });
     expect(trained.validation_accuracy).toBeGreaterThan(0.3);
     expect(trained.test_accuracy).toBeGreaterThan(0.3);
     const log = readFileSync(join(out, "log.jsonl"), "utf8").trim().split("\n");
-    expect(log.map((line) => JSON.parse(line).epoch)).toEqual([1, 2, 3]);
+    expect(log.map((line) => JSON.parse(line).epoch)).toEqual([1, 2, 3, 4]);
 
     const model = folder.path("int8.tflite");
     const best = join(out, "best.ckpt");
@@ -59,6 +59,12 @@ describe("thumbnet train, then quantize", () => {
     expect(quantized.accuracy.floatAccuracy).toBeCloseTo(trained.validation_accuracy, 6);
     expect(quantized.layers).toHaveLength(13);
     expect(quantized.layers.at(-1).kind).toBe("SOFTMAX");
+
+    // The same network from its other form gives the same model, but for its name.
+    const float = join(out, "float.tflite");
+    const other = folder.path("other.tflite");
+    const again = thumbnetJson("quantize", float, "--data", data, "--out", other, "--calibration", "50");
+    expect(again.layers).toEqual(quantized.layers);
 
     const inspected = thumbnetJson("inspect", model);
     expect(inspected.inputs[0]).toMatchObject({ shape: [1, 49, 10, 1], dtype: "int8" });
@@ -90,7 +96,9 @@ describe("thumbnet train, then quantize", () => {
     const code = await new Promise((resolve) => {
       const child = spawn(process.execPath, [MAIN, ...command("parts")], { stdio: "ignore" });
       const watch = setInterval(() => {
-        if (existsSync(join(folder.path("parts"), "last.ckpt"))) child.kill("SIGINT");
+        if (!existsSync(join(folder.path("parts"), "last.ckpt"))) return;
+        clearInterval(watch);
+        child.kill("SIGINT");
       }, 20);
       child.on("exit", (status) => {
         clearInterval(watch);

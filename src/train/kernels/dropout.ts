@@ -8,7 +8,7 @@ export const DROPOUT = "ThumbnetDropout";
 export const dropout: Kernel = (heap, { x }, { rate, seed }) => {
   if (!areFloat(x)) return null;
   const y = heap.output(x!.shape);
-  const dropBelow = Math.min(Math.round(rate * 2 ** 32), 2 ** 32 - 1);
+  const dropBelow = Math.min(Math.round(rate * 2 ** 16), 2 ** 16 - 1);
   const count = sizeOf(x!.shape);
   heap.kernels.dropout(heap.address(x!), heap.address(y), count, dropBelow, 1 / (1 - rate), seed);
   return y;

@@ -1,0 +1,55 @@
+import { mkdirSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { openTrainingSet } from "../../src/data/open-set.ts";
+import type { BackgroundBatches as Batches } from "../../src/train/background.ts";
+import { type Batch, epochBatches } from "../../src/train/batches.ts";
+import { temporaryFolder } from "../cli/cli.ts";
+import { npy } from "../support/npy.ts";
+
+// The thread runs what the build has made: this Node runs no TypeScript.
+const built = new URL("../../dist/train/background.js", import.meta.url).href;
+const { BackgroundBatches } = (await import(built)) as { BackgroundBatches: typeof Batches };
+
+const folder = temporaryFolder();
+const SHAPE = [49, 10, 1] as const;
+
+function writeSet(name: string, count: number): string {
+  mkdirSync(folder.path(name));
+  for (const part of ["train", "val", "test"]) {
+    const pixels = Uint8Array.from({ length: count * 1960 }, (_, i) => (i * 31) % 251);
+    folder.write(`${name}/logmel_${part}.npy`, npy("|u1", [count, 49, 40], pixels));
+    const labels = Uint8Array.from({ length: count }, (_, i) => i % 12);
+    folder.write(`${name}/labels_${part}.npy`, npy("|u1", [count], labels));
+  }
+  return folder.path(name);
+}
+
+async function collect(batches: AsyncIterable<Batch> | Iterable<Batch>): Promise<Batch[]> {
+  const list: Batch[] = [];
+  for await (const batch of batches) list.push({ ...batch, indices: batch.indices.slice() });
+  return list;
+}
+
+describe("batches made on another thread", () => {
+  test("are those made here, epoch after epoch", async () => {
+    const path = writeSet("set", 50);
+    const { train } = await openTrainingSet(path, SHAPE);
+    const background = await BackgroundBatches.start({ path, pictureShape: SHAPE });
+    try {
+      for (const epoch of [0, 1, 2]) {
+        const options = { batch: epoch === 1 ? 25 : 4, seed: 3, epoch };
+        const found = await collect(background.epoch(options));
+        expect(found).toHaveLength(epoch === 1 ? 2 : 12);
+        expect(found).toEqual(await collect(epochBatches(train, 490, options)));
+      }
+    } finally {
+      await background.stop();
+    }
+  });
+
+  test("cannot start on what is no training set", async () => {
+    await expect(BackgroundBatches.start({ path: folder.path("none"), pictureShape: SHAPE })).rejects.toThrow(
+      /none: no such file or folder/,
+    );
+  });
+});
