@@ -17,6 +17,7 @@ import { NETWORKS, namedNetwork } from "../train/network/factories.ts";
 import { initialParameters } from "../train/network/parameters.ts";
 import { parseDescription } from "../train/network/parse.ts";
 import { graphFromNetwork } from "../train/network/to-graph.ts";
+import type { Network } from "../train/network.ts";
 import type { Schedule } from "../train/schedule.ts";
 import { jsonOption, note, parseNumber, parseWhole, print, printJson, TRAINING_SET_HELP } from "./common.ts";
 
@@ -34,6 +35,10 @@ interface TrainCommandOptions {
   readonly weightDecay: number;
   readonly average: number;
   readonly patience: number;
+  readonly teacher?: string;
+  readonly temperature: number;
+  readonly teacherShare: number;
+  readonly augmentation: number;
   readonly test?: boolean;
   readonly backend?: BackendName;
   readonly json?: boolean;
@@ -55,9 +60,21 @@ function parseSteps(text: string): Schedule {
 }
 
 function trainOptions(options: TrainCommandOptions): TrainOptions {
-  const { epochs, batch, seed, lr, steps, warmup, labelSmoothing, weightDecay, average, patience } = options;
+  const {
+    epochs,
+    batch,
+    seed,
+    lr,
+    steps,
+    warmup,
+    labelSmoothing,
+    weightDecay,
+    average,
+    patience,
+    augmentation,
+  } = options;
   const schedule: Schedule = steps ?? { kind: "cosine", rate: lr, warmup };
-  return { epochs, batch, seed, schedule, labelSmoothing, weightDecay, average, patience };
+  return { epochs, batch, seed, schedule, labelSmoothing, weightDecay, average, patience, augmentation };
 }
 
 /** The network of the best validation for other tools: batch normalisation folded in, with a softmax. */
@@ -106,10 +123,20 @@ async function describe(
   return parseDescription(new TextDecoder().decode(await readWhole(name)), name);
 }
 
+async function openTeacher(path: string): Promise<Network> {
+  const [{ Network }, { openNetwork }] = await Promise.all([
+    import("../train/network.ts"),
+    import("../train/open-network.ts"),
+  ]);
+  const { description, parameters } = await openNetwork(path);
+  return new Network(description, parameters, "teacher/");
+}
+
 async function trainNetwork(name: string, options: TrainCommandOptions): Promise<void> {
   const { tf, name: backend } = await trainingBackend(options.backend);
   const pictureShape = (await describe(name, options.width, 2)).inputShape;
-  const data = await openTrainingSet(options.data, pictureShape);
+  const withUnlabelled = options.teacher !== undefined;
+  const data = await openTrainingSet(options.data, pictureShape, withUnlabelled);
   const description = await describe(name, options.width, data.classes.length);
   await mkdir(options.out, { recursive: true }).catch((error: Error) => {
     throw new ThumbnetError(`${options.out}: ${error.message}`);
@@ -120,15 +147,22 @@ async function trainNetwork(name: string, options: TrainCommandOptions): Promise
     `${description.name}: ${formatCount(parameters)} parameters, ${formatCount(macs)} MACs; ${data.name}: ` +
       `${formatCount(data.train.count)} training, ${formatCount(data.validation.count)} validation examples; ${backend}`,
   );
-  const [{ Network }, { train, BEST_FILE }, { evaluate }, { readNetwork }] = await Promise.all([
-    import("../train/network.ts"),
-    import("../train/loop.ts"),
-    import("../train/evaluate.ts"),
-    import("../train/checkpoint.ts"),
-  ]);
+  const [{ Network }, { train, BEST_FILE }, { evaluate }, { readNetwork }, { distillationHooks }] =
+    await Promise.all([
+      import("../train/network.ts"),
+      import("../train/loop.ts"),
+      import("../train/evaluate.ts"),
+      import("../train/checkpoint.ts"),
+      import("../train/distill.ts"),
+    ]);
   const network = new Network(description, initialParameters(description, options.seed));
-  const background = await BackgroundBatches.start({ path: options.data, pictureShape });
+  const { teacher, temperature, teacherShare: share } = options;
+  const lesson =
+    teacher &&
+    distillationHooks(await openTeacher(teacher), network, data.validation, { temperature, share });
+  const background = await BackgroundBatches.start({ path: options.data, pictureShape, withUnlabelled });
   const result = await train(network, data, options.out, settings, {
+    ...(lesson ?? {}),
     batches: (epoch) => background.epoch(epoch),
     signal: interruption(),
     onStep: (report) => showStep(report, settings.epochs),
@@ -211,6 +245,28 @@ export function trainCommand(): Command {
       new Option("--patience <epochs>", "stop after so many without a better validation; 0: never")
         .default(0)
         .argParser(parseWhole(0)),
+    )
+    .addOption(
+      new Option(
+        "--augmentation <strength>",
+        "of random variants; narrow networks learn better with less, 0: none",
+      )
+        .default(1)
+        .argParser(parseNumber(0, 1.4)),
+    )
+    .option(
+      "--teacher <file>",
+      "a float network, best.ckpt or .tflite, whose answers are learnt beside the labels",
+    )
+    .addOption(
+      new Option("--temperature <t>", "that softens the answers of both")
+        .default(2)
+        .argParser(parseNumber(0.1, 100)),
+    )
+    .addOption(
+      new Option("--teacher-share <share>", "of the loss; the rest are the labels")
+        .default(0.7)
+        .argParser(parseNumber(0, 1)),
     )
     .option("--test", "measure the accuracy on the test examples at the end")
     .addOption(

@@ -2,11 +2,10 @@
 import { join } from "node:path";
 import { ThumbnetError } from "../errors.ts";
 import { formatShape } from "../graph/shape.ts";
-import { augmentSpeech } from "../train/augment.ts";
+import { augmentSpeech, SPEECH_AUGMENTATION, scaleSpeechAugmentation } from "../train/augment.ts";
 import { COEFFICIENTS, cepstrum, FRAMES, LOG_MEL_FLOOR, LOG_MEL_STEP, MEL_BINS } from "./cepstrum.ts";
 import { readNpy, readNpyLabels } from "./npy.ts";
-import type { Random } from "./random.ts";
-import type { Examples, TrainingSet } from "./training-set.ts";
+import type { Examples, TrainingSet, Variation } from "./training-set.ts";
 
 /** In the order of MLPerf Tiny. */
 export const KWS_CLASSES: readonly string[] = [
@@ -55,12 +54,14 @@ export class LogMelExamples implements Examples {
     return out;
   }
 
-  write(index: number, out: Float32Array, offset: number, random: Random | null): void {
+  write(index: number, out: Float32Array, offset: number, variation: Variation | null): void {
     let clip = this.#read(index, this.#clip);
-    if (random !== null) {
+    if (variation !== null) {
+      const { random, strength } = variation;
       const noises = this.#silence;
       const noise = () => this.#read(noises[random.integer(0, noises.length - 1)]!, this.#noise);
-      augmentSpeech(clip, noises.length > 0 ? noise : null, this.#variant, random);
+      const limits = scaleSpeechAugmentation(SPEECH_AUGMENTATION, strength);
+      augmentSpeech(clip, noises.length > 0 ? noise : null, this.#variant, random, limits);
       clip = this.#variant;
     }
     cepstrum(clip, out, offset);

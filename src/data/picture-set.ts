@@ -3,12 +3,16 @@ import { join } from "node:path";
 import { ThumbnetError } from "../errors.ts";
 import { elementCount } from "../graph/shape.ts";
 import type { TensorInfo } from "../runtime/tensors.ts";
-import { augmentPicture, PICTURE_AUGMENTATION, type PictureAugmentation } from "../train/augment-picture.ts";
-import { isFile, listFiles, listFolders, readWhole } from "./files.ts";
+import {
+  augmentPicture,
+  PICTURE_AUGMENTATION,
+  type PictureAugmentation,
+  scalePictureAugmentation,
+} from "../train/augment-picture.ts";
+import { isFile, isFolder, listFiles, listFolders, readWhole } from "./files.ts";
 import { isPicture, readPicture } from "./pictures.ts";
-import type { Random } from "./random.ts";
 import { PARTS, type Part, partOf } from "./split.ts";
-import type { Examples, TrainingSet } from "./training-set.ts";
+import { type Examples, type TrainingSet, UNLABELLED, type Variation } from "./training-set.ts";
 
 type Shape = readonly [height: number, width: number, channels: number];
 
@@ -33,11 +37,12 @@ export class PictureExamples implements Examples {
     this.#augmentation = augmentation;
   }
 
-  write(index: number, out: Float32Array, offset: number, random: Random | null): void {
+  write(index: number, out: Float32Array, offset: number, variation: Variation | null): void {
     const elements = elementCount(this.#shape);
     const pixels = this.#pixels.subarray(index * elements, (index + 1) * elements);
-    if (random !== null) {
-      augmentPicture(pixels, this.#shape, out, offset, SCALE, random, this.#augmentation);
+    if (variation !== null) {
+      const limits = scalePictureAugmentation(this.#augmentation, variation.strength);
+      augmentPicture(pixels, this.#shape, out, offset, SCALE, variation.random, limits);
       return;
     }
     for (let i = 0; i < elements; i++) out[offset + i] = SCALE * pixels[i]!;
@@ -102,11 +107,15 @@ async function partFolders(folder: string): Promise<Record<Part, string> | null>
 /**
  * Reads folders of PNG and JPEG pictures, one folder a class, stretched to a size. Folders train, validation and
  * test, each with a folder for every class, part them; without these they are parted by their names. A folder
- * `unlabelled` is left aside.
+ * `unlabelled` is left aside, or where it is wanted its pictures, which have no class, train and validate.
  *
  * @throws ThumbnetError naming what cannot be read, or where classes differ or a part has no pictures
  */
-export async function openPictureSet(folder: string, shape: Shape): Promise<TrainingSet> {
+export async function openPictureSet(
+  folder: string,
+  shape: Shape,
+  withUnlabelled = false,
+): Promise<TrainingSet> {
   const parted = await partFolders(folder);
   const isClass = (name: string) => name !== UNLABELLED_FOLDER;
   const classesIn = async (path: string) => (await listFolders(path)).filter(isClass).sort();
@@ -118,13 +127,16 @@ export async function openPictureSet(folder: string, shape: Shape): Promise<Trai
   for (const [source, part] of parted
     ? PARTS.map((p) => [parted[p], p] as const)
     : [[folder, null] as const]) {
-    for (const name of await classesIn(source)) {
-      const label = classes.indexOf(name);
+    const folders = await classesIn(source);
+    const wanted = withUnlabelled && (await isFolder(join(source, UNLABELLED_FOLDER)).catch(() => false));
+    for (const name of wanted ? [...folders, UNLABELLED_FOLDER] : folders) {
+      const label = isClass(name) ? classes.indexOf(name) : UNLABELLED;
       if (label < 0) throw new ThumbnetError(`${join(source, name)}: is a class that training has not`);
       const { names, pixels } = await readPictureFolder(join(source, name), shape);
       names.forEach((file, i) => {
         const picture = pixels.subarray(i * elements, (i + 1) * elements);
-        collections[part ?? partOf(`${name}/${file}`)].add(picture, label);
+        const own = part ?? partOf(`${name}/${file}`);
+        collections[own === "test" && label === UNLABELLED ? "train" : own].add(picture, label);
       });
     }
   }

@@ -24,6 +24,18 @@ export const PICTURE_AUGMENTATION: PictureAugmentation = {
   light: 0.15,
 };
 
+/** All ranges times a strength; at 0 nothing changes. */
+export function scalePictureAugmentation(limits: PictureAugmentation, strength: number): PictureAugmentation {
+  const { flip, rotation, shift, zoom, light } = limits;
+  return {
+    flip: flip && strength > 0,
+    rotation: rotation * strength,
+    shift: shift * strength,
+    zoom: zoom * strength,
+    light: light * strength,
+  };
+}
+
 /**
  * Makes a random variant of a picture: mirrored, turned, moved, larger or smaller, in another light. Sampled
  * bilinearly; what comes from outside repeats the edge.

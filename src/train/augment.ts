@@ -36,6 +36,20 @@ export const SPEECH_AUGMENTATION: SpeechAugmentation = {
   maskFrames: 8,
 };
 
+/** All ranges and shares times a strength; at 0 nothing changes. The noise, where there is any, is as loud. */
+export function scaleSpeechAugmentation(limits: SpeechAugmentation, strength: number): SpeechAugmentation {
+  return {
+    ...limits,
+    shift: limits.shift * strength,
+    stretch: limits.stretch * strength,
+    binShift: limits.binShift * strength,
+    gain: limits.gain * strength,
+    tilt: limits.tilt * strength,
+    noiseShare: limits.noiseShare * strength,
+    maskShare: limits.maskShare * strength,
+  };
+}
+
 /** ln(1 + e^-d) for d = i / SOFTPLUS_STEPS: sums of powers without a logarithm each. */
 const SOFTPLUS_STEPS = 64;
 const SOFTPLUS_END = 12;

@@ -8,6 +8,7 @@ import type { Batch, EpochOptions } from "./batches.ts";
 export interface BatchJob {
   readonly path: string;
   readonly pictureShape: readonly [number, number, number];
+  readonly withUnlabelled?: boolean;
 }
 
 /** What the thread says. */

@@ -7,8 +7,8 @@ import { type EpochOptions, epochBatches } from "./batches.ts";
 /** Batches that are made before the first is asked for. */
 const AHEAD = 4;
 
-async function serve({ path, pictureShape }: BatchJob): Promise<void> {
-  const { train, inputShape } = await openTrainingSet(path, pictureShape);
+async function serve({ path, pictureShape, withUnlabelled }: BatchJob): Promise<void> {
+  const { train, inputShape } = await openTrainingSet(path, pictureShape, withUnlabelled);
   const elements = inputShape[0] * inputShape[1] * inputShape[2];
   const send = (message: BatchMessage, ...transfer: ArrayBuffer[]) =>
     parentPort!.postMessage(message, transfer);

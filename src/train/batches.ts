@@ -17,6 +17,8 @@ export interface EpochOptions {
   readonly batch: number;
   readonly seed: number;
   readonly epoch: number;
+  /** Strength; see `Variation`. */
+  readonly augmentation: number;
 }
 
 /**
@@ -28,12 +30,15 @@ export interface EpochOptions {
 export function* epochBatches(
   examples: Examples,
   elements: number,
-  { batch, seed, epoch }: EpochOptions,
+  { batch, seed, epoch, augmentation: strength }: EpochOptions,
 ): Generator<Batch> {
   const order = new Random(seed, epoch).permutation(examples.count);
   for (let start = 0; start + batch <= order.length; start += batch) {
     const indices = order.subarray(start, start + batch);
-    const inputs = inputsOf(examples, indices, elements, (index) => new Random(seed, epoch, index));
+    const inputs = inputsOf(examples, indices, elements, (index) => ({
+      random: new Random(seed, epoch, index),
+      strength,
+    }));
     yield { indices, inputs, labels: Uint16Array.from(indices, (index) => examples.labels[index]!) };
   }
 }

@@ -48,6 +48,7 @@ export function score(logits: Float32Array, labels: ArrayLike<number>): Evaluati
   return { accuracy: right / labels.length, loss: loss / labels.length };
 }
 
-export function evaluate(network: Network, examples: Examples): Evaluation {
-  return score(logitsOf(network, examples), examples.labels);
+/** @param labels the class of each; default: the examples' own */
+export function evaluate(network: Network, examples: Examples, labels = examples.labels): Evaluation {
+  return score(logitsOf(network, examples), labels);
 }

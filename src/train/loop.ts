@@ -28,6 +28,8 @@ export interface TrainOptions {
   readonly average: number;
   /** Stop after so many epochs without a better validation; 0: never. */
   readonly patience: number;
+  /** Strength of the examples' random variation; 0: none. */
+  readonly augmentation: number;
 }
 
 export interface StepReport {
@@ -55,8 +57,12 @@ export interface EpochReport {
 }
 
 export interface TrainHooks {
+  /** What the hooks change, as plain data: a run goes on only with the same. */
+  readonly identity?: Readonly<Record<string, unknown>>;
   /** Default: cross-entropy with the labels. */
   readonly objective?: Objective;
+  /** The class of each validation example; default: their labels. */
+  readonly validationLabels?: Uint16Array;
   /** The batches of an epoch; default: `epochBatches`, made between the steps. */
   readonly batches?: (options: EpochOptions) => AsyncIterable<Batch>;
   readonly onStep?: (report: StepReport) => void;
@@ -166,13 +172,13 @@ class Run {
   }
 
   async #runEpoch(): Promise<boolean> {
-    const { batch, seed, epochs, schedule } = this.#options;
+    const { batch, seed, epochs, schedule, augmentation } = this.#options;
     const { train, inputShape } = this.#data;
     const start = performance.now();
     const elements = inputShape[0] * inputShape[1] * inputShape[2];
     const objective = this.#hooks.objective ?? classification;
     let [step, total, rate] = [0, 0, 0];
-    const epoch = { batch, seed, epoch: this.#epoch };
+    const epoch = { batch, seed, epoch: this.#epoch, augmentation };
     for await (const examples of this.#hooks.batches?.(epoch) ?? epochBatches(train, elements, epoch)) {
       // Lets the process see signals and finish writing.
       await setImmediate();
@@ -218,7 +224,11 @@ class Run {
     const own = this.#network.parameters();
     const candidate = this.#average?.parameters() ?? own;
     if (this.#average) this.#network.assign(candidate);
-    const { accuracy, loss: validationLoss } = evaluate(this.#network, this.#data.validation);
+    const { accuracy, loss: validationLoss } = evaluate(
+      this.#network,
+      this.#data.validation,
+      this.#hooks.validationLabels,
+    );
     if (this.#average) this.#network.assign(own);
     const best = this.#best;
     if (accuracy > best.accuracy || (accuracy === best.accuracy && validationLoss < best.loss)) {
@@ -252,6 +262,7 @@ class Run {
       trains: this.#network.trainable().map(({ name }) => this.#network.parameterName(name)),
       data: this.#data.name,
       options: this.#options,
+      ...this.#hooks.identity,
     };
   }
 

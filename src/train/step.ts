@@ -1,5 +1,6 @@
 /** One step of gradient descent. */
 import * as tf from "@tensorflow/tfjs-core";
+import { UNLABELLED } from "../data/training-set.ts";
 import type { Adam } from "./adam.ts";
 import type { Batch } from "./batches.ts";
 import type { Network, TrainingPass } from "./network.ts";
@@ -9,7 +10,7 @@ export interface StepContext {
   readonly network: Network;
   /** [N, height, width, channels] */
   readonly x: tf.Tensor4D;
-  /** [N, classes] probabilities: the labels, smoothed. */
+  /** [N, classes] probabilities: the labels, smoothed; zeros where an example has none. */
   readonly targets: tf.Tensor2D;
   readonly batch: Batch;
   /** For `Network.forward`. */
@@ -44,8 +45,10 @@ export interface StepOptions {
 }
 
 function smoothed(labels: Uint16Array, classes: number, share: number): Float32Array {
-  const targets = new Float32Array(labels.length * classes).fill(share / classes);
+  const targets = new Float32Array(labels.length * classes);
   labels.forEach((label, i) => {
+    if (label === UNLABELLED) return;
+    targets.fill(share / classes, i * classes, (i + 1) * classes);
     targets[i * classes + label]! += 1 - share;
   });
   return targets;

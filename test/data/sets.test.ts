@@ -7,7 +7,7 @@ import { openTrainingSet } from "../../src/data/open-set.ts";
 import { CIFAR_CLASSES, readPictureFolder } from "../../src/data/picture-set.ts";
 import { Random } from "../../src/data/random.ts";
 import { partOf } from "../../src/data/split.ts";
-import { type Examples, inputsOf } from "../../src/data/training-set.ts";
+import { type Examples, inputsOf, UNLABELLED } from "../../src/data/training-set.ts";
 import { temporaryFolder } from "../cli/cli.ts";
 import { npy } from "../support/npy.ts";
 import { pcm16, wav } from "../support/wav.ts";
@@ -26,7 +26,13 @@ const first = (examples: Examples, elements: number) => inputsOf(examples, [0], 
 
 /** Every variant of an example is the same for the same seed and another for another, and stays within bounds. */
 function expectVariants(examples: Examples, elements: number, low: number, high: number): void {
-  const variant = (seed: number) => inputsOf(examples, [0], elements, () => new Random(seed));
+  const variant = (seed: number, strength = 1) =>
+    inputsOf(examples, [0], elements, () => ({ random: new Random(seed), strength }));
+  // In float32 a resampled value may differ by a rounding.
+  const unchanged = first(examples, elements);
+  variant(1, 0).forEach((value, i) => {
+    expect(value).toBeCloseTo(unchanged[i]!, 3);
+  });
   expect(variant(1)).toEqual(variant(1));
   expect(variant(1)).not.toEqual(variant(2));
   expect(variant(1)).not.toEqual(first(examples, elements));
@@ -182,6 +188,13 @@ describe("folders of pictures", () => {
     const { names, pixels } = await readPictureFolder(folder.path("named/unlabelled"), [4, 4, 1]);
     expect(names).toHaveLength(40);
     expect(new Set(pixels)).toEqual(new Set([100]));
+
+    const all = await openTrainingSet(folder.path("named"), [4, 4, 1], true);
+    const missing = ({ labels }: Examples) => labels.filter((label) => label === UNLABELLED).length;
+    expect([missing(all.train) + missing(all.validation), missing(all.test)]).toEqual([40, 0]);
+    expect(missing(all.validation)).toBeGreaterThan(0);
+    const last = all.train.labels.lastIndexOf(UNLABELLED);
+    expect(inputsOf(all.train, [last], 16)[0]).toBeCloseTo(100 / 255, 6);
   });
 
   test("with a class that training has not, a broken picture, or one class are refused", async () => {

@@ -23,7 +23,7 @@ export function randomInput(network: NetworkDescription, seed: number): Float32A
   return Float32Array.from({ length: elementCount(network.inputShape) }, () => random.normal());
 }
 
-/** Stripes, level or upright by class, in noise; what is asked for with a random state is noisier. */
+/** Stripes, level or upright by class, in noise; what is asked for with a variation is noisier. */
 export function stripes(shape: readonly [number, number, number], count: number, seed: number): Examples {
   const [height, width, channels] = shape;
   const random = new Random(seed);
@@ -32,12 +32,12 @@ export function stripes(shape: readonly [number, number, number], count: number,
   return {
     count,
     labels,
-    write(index, out, offset, variant) {
+    write(index, out, offset, variation) {
       for (let y = 0; y < height; y++) {
         for (let x = 0; x < width; x++) {
           const stripe = ((labels[index] === 0 ? x : y) + phases[index]!) % 2 === 0 ? 1 : -1;
           for (let c = 0; c < channels; c++) {
-            const noise = variant === null ? 0 : variant.normal();
+            const noise = variation === null ? 0 : variation.random.normal() * variation.strength;
             out[offset + (y * width + x) * channels + c] = stripe + 0.3 * noise;
           }
         }

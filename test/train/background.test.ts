@@ -37,7 +37,7 @@ describe("batches made on another thread", () => {
     const background = await BackgroundBatches.start({ path, pictureShape: SHAPE });
     try {
       for (const epoch of [0, 1, 2]) {
-        const options = { batch: epoch === 1 ? 25 : 4, seed: 3, epoch };
+        const options = { batch: epoch === 1 ? 25 : 4, seed: 3, epoch, augmentation: epoch / 2 };
         const found = await collect(background.epoch(options));
         expect(found).toHaveLength(epoch === 1 ? 2 : 12);
         expect(found).toEqual(await collect(epochBatches(train, 490, options)));

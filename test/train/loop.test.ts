@@ -34,6 +34,7 @@ const OPTIONS: TrainOptions = {
   weightDecay: 1e-4,
   average: 0.9,
   patience: 0,
+  augmentation: 1,
 };
 
 let tf: Awaited<ReturnType<typeof trainingBackend>>["tf"];
@@ -159,8 +160,8 @@ test("a loss that is not finite ends the run and leaves the checkpoint", async (
     ...data,
     train: {
       ...data.train,
-      write: (index, out, offset, random) => {
-        data.train.write(index, out, offset, random);
+      write: (index, out, offset, variation) => {
+        data.train.write(index, out, offset, variation);
         if (broken) out[offset] = Number.NaN;
       },
     },

@@ -2,6 +2,7 @@
 import { Random } from "../../data/random.ts";
 import { ThumbnetError } from "../../errors.ts";
 import { elementCount, formatShape, sameShape } from "../../graph/shape.ts";
+import { crc32 } from "../../plan/crc32.ts";
 import { type NetworkDescription, networkParameters, type Shape } from "./description.ts";
 
 export interface Values {
@@ -35,6 +36,15 @@ export function initialParameters(network: NetworkDescription, seed: number): Ma
       return [name, { shape, values }];
     }),
   );
+}
+
+/** CRC-32 of all values, which tells networks of the same shape apart. */
+export function parametersChecksum(parameters: Parameters): number {
+  let crc = 0;
+  for (const { values } of parameters.values()) {
+    crc = crc32(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), crc);
+  }
+  return crc;
 }
 
 /** @throws ThumbnetError naming the parameters that are missing or do not fit the network */
