@@ -7,6 +7,7 @@ import { emulateCommand } from "./emulate.ts";
 import { evalCommand } from "./eval.ts";
 import { exportCommand } from "./export.ts";
 import { inspectCommand } from "./inspect.ts";
+import { pruneCommand } from "./prune.ts";
 import { quantizeCommand } from "./quantize.ts";
 import { runCommand } from "./run.ts";
 import { traceCommand } from "./trace.ts";
@@ -39,6 +40,7 @@ function program(): Command {
     verifyCommand,
     trainCommand,
     quantizeCommand,
+    pruneCommand,
     benchCommand,
   ]) {
     root.addCommand(create().copyInheritedSettings(root));

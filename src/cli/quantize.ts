@@ -21,15 +21,19 @@ import { isCheckpoint, readNetwork } from "../train/checkpoint.ts";
 import { graphFromNetwork } from "../train/network/to-graph.ts";
 import { jsonOption, parseNumber, parseWhole, print, printJson, TRAINING_SET_HELP } from "./common.ts";
 
-interface QuantizeCommandOptions {
-  readonly data: string;
-  readonly out: string;
+/** The values of the options that `addQuantizeOptions` adds. */
+export interface QuantizeValues {
   readonly calibration: number;
-  readonly seed: number;
   readonly range: NonNullable<QuantizeOptions["range"]>;
   readonly outside: number;
   readonly weights: NonNullable<QuantizeOptions["weights"]>;
   readonly biasCorrection: boolean;
+}
+
+interface QuantizeCommandOptions extends QuantizeValues {
+  readonly data: string;
+  readonly out: string;
+  readonly seed: number;
   readonly evaluate: "validation" | "test" | "none";
   readonly json?: boolean;
 }
@@ -146,18 +150,13 @@ async function quantize(path: string, options: QuantizeCommandOptions): Promise<
   print(`${out}: ${formatCount(bytes.length)} bytes`);
 }
 
-export function quantizeCommand(): Command {
-  return new Command("quantize")
-    .description("Makes an int8 model of a float one, with ranges from training examples.")
-    .argument("<model>", "float .tflite file, or a network that thumbnet train left (best.ckpt)")
-    .requiredOption("--data <dir>", "training set, as for thumbnet train")
-    .requiredOption("--out <file>", ".tflite file to write")
+export function addQuantizeOptions(command: Command): Command {
+  return command
     .addOption(
       new Option("--calibration <n>", "training examples for the ranges")
         .default(500)
         .argParser(parseWhole(1)),
     )
-    .addOption(new Option("--seed <n>", "of their choice").default(1).argParser(parseWhole(0)))
     .addOption(
       new Option("--range <method>", "how the ranges of activations are found")
         .choices(["minmax", "percentile", "mse"])
@@ -173,7 +172,17 @@ export function quantizeCommand(): Command {
         .choices(["max", "mse"])
         .default("mse"),
     )
-    .option("--no-bias-correction", "leave the mean errors of channels as they are")
+    .option("--no-bias-correction", "leave the mean errors of channels as they are");
+}
+
+export function quantizeCommand(): Command {
+  const command = new Command("quantize")
+    .description("Makes an int8 model of a float one, with ranges from training examples.")
+    .argument("<model>", "float .tflite file, or a network that thumbnet train left (best.ckpt)")
+    .requiredOption("--data <dir>", "training set, as for thumbnet train")
+    .requiredOption("--out <file>", ".tflite file to write");
+  return addQuantizeOptions(command)
+    .addOption(new Option("--seed <n>", "of their choice").default(1).argParser(parseWhole(0)))
     .addOption(
       new Option("--evaluate <part>", "examples to compare float and int8 on")
         .choices(["validation", "test", "none"])

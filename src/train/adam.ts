@@ -42,15 +42,19 @@ export class Adam {
     this.#epsilon = epsilon;
   }
 
-  /** One step. `gradients` are by variable name, as `tf.variableGrads` gives them; they are not disposed. */
-  applyGradients(gradients: tf.NamedTensorMap): void {
+  /**
+   * One step. `gradients` are by variable name, as `tf.variableGrads` gives them; they are not disposed.
+   *
+   * @param factorOf what the learning rate of each variable is multiplied by
+   */
+  applyGradients(gradients: tf.NamedTensorMap, factorOf: (variable: string) => number = () => 1): void {
     this.#step++;
     for (const [name, gradient] of Object.entries(gradients)) {
       const variable = tf.engine().registeredVariables[name];
       if (variable === undefined)
         throw new ThumbnetError(`Adam: there is a gradient of "${name}", no variable`);
       const old = this.#momentsOf(name, gradient.shape);
-      const [value, first, second] = this.#stepOf(variable, old, gradient);
+      const [value, first, second] = this.#stepOf(variable, old, gradient, factorOf(name));
       tf.dispose([old.first, old.second]);
       this.#moments.set(name, { first: tf.keep(first), second: tf.keep(second) });
       variable.assign(value);
@@ -59,9 +63,14 @@ export class Adam {
   }
 
   /** New value and moments. */
-  #stepOf(variable: tf.Variable, old: Moments, gradient: tf.Tensor): [tf.Tensor, tf.Tensor, tf.Tensor] {
+  #stepOf(
+    variable: tf.Variable,
+    old: Moments,
+    gradient: tf.Tensor,
+    factor: number,
+  ): [tf.Tensor, tf.Tensor, tf.Tensor] {
     const [beta1, beta2, epsilon] = [this.#beta1, this.#beta2, this.#epsilon];
-    const rate = this.learningRate / (1 - beta1 ** this.#step);
+    const rate = (factor * this.learningRate) / (1 - beta1 ** this.#step);
     const correction2 = 1 - beta2 ** this.#step;
     if (hasKernel(ADAM)) {
       const inputs = { value: variable as tf.Tensor, ...old, gradient };

@@ -10,6 +10,15 @@ export interface Batch {
   readonly inputs: Float32Array;
   /** The class of each. */
   readonly labels: Uint16Array;
+  /** What a teacher answers, where that was found before the step. */
+  readonly lesson?: Lesson;
+}
+
+export interface Lesson {
+  /** [N, classes] */
+  readonly logits: Float32Array;
+  /** [N, features]: what the teacher's last layer reads. */
+  readonly features: Float32Array;
 }
 
 export interface EpochOptions {

@@ -5,6 +5,7 @@ import { ThumbnetError } from "../errors.ts";
 import { formatShape, sameShape } from "../graph/shape.ts";
 import { logitsOf } from "./evaluate.ts";
 import type { TrainHooks } from "./loop.ts";
+import { INPUT, inputIndex, type NetworkDescription } from "./network/description.ts";
 import { parametersChecksum } from "./network/parameters.ts";
 import type { Network } from "./network.ts";
 import { crossEntropy, type Objective } from "./step.ts";
@@ -33,13 +34,67 @@ export function distillation(teacher: Network, network: Network, options: Distil
     const found = `the teacher ${from.name} has the ${what} ${formatShape(a)}, ${to.name} ${formatShape(b)}`;
     throw new ThumbnetError(`${found}; both must be the same`);
   }
-  const { temperature, share } = options;
   return ({ network: student, x, targets, training }) => {
-    const answers = tf.tidy(() => tf.softmax(tf.div(teacher.forward(x) as tf.Tensor2D, temperature)));
-    const logits = student.forward(x, { training });
-    const soft = crossEntropy(tf.div(logits, temperature), answers);
-    const hard = crossEntropy(logits, targets);
-    return tf.add(tf.mul(soft, share * temperature ** 2), tf.mul(hard, 1 - share));
+    const answers = tf.tidy(() => teacher.forward(x));
+    return blend(student.forward(x, { training }), answers, targets, options);
+  };
+}
+
+/** @param answers the teacher's logits, all [N, classes] */
+function blend(
+  logits: tf.Tensor,
+  answers: tf.Tensor,
+  targets: tf.Tensor,
+  { temperature, share }: DistillOptions,
+): tf.Scalar {
+  const softened = tf.tidy(() => tf.softmax(tf.div(answers as tf.Tensor2D, temperature)));
+  const soft = crossEntropy(tf.div(logits, temperature), softened);
+  const hard = crossEntropy(logits, targets);
+  return tf.add(tf.mul(soft, share * temperature ** 2), tf.mul(hard, 1 - share));
+}
+
+export interface LessonOptions extends DistillOptions {
+  /** Weight of `similarityLoss` between the last features of both; 0: none. */
+  readonly similarity: number;
+}
+
+/** Centred over the batch, each row of length 1. @param features [N, ...] */
+function directions(features: tf.Tensor): tf.Tensor2D {
+  const rows = tf.reshape(features, [features.shape[0]!, -1]) as tf.Tensor2D;
+  const centred = tf.sub(rows, tf.mean(rows, 0, true));
+  const lengths = tf.sqrt(tf.add(tf.sum(tf.square(centred), 1, true), 1e-8));
+  return tf.div(centred, lengths) as tf.Tensor2D;
+}
+
+/**
+ * Mean squared difference between the cosines of all pairs of examples, as two networks see them: they need not have
+ * the same number of features. After Tung and Mori 2019 (arXiv 1907.09682), who do not centre.
+ */
+export function similarityLoss(own: tf.Tensor, wanted: tf.Tensor): tf.Scalar {
+  const cosines = (features: tf.Tensor) => {
+    const rows = directions(features);
+    return tf.matMul(rows, tf.transpose(rows));
+  };
+  return tf.mean(tf.square(tf.sub(cosines(own), cosines(wanted)))) as tf.Scalar;
+}
+
+/** The layer that the last one reads: the features that classes are told by. */
+export function featureLayer({ layers, ...rest }: NetworkDescription): string {
+  return layers[inputIndex({ layers, ...rest }, layers.length - 1)]?.name ?? INPUT;
+}
+
+/** As `distillation`, with what a teacher has answered already: `Batch.lesson`. */
+export function lessonObjective(options: LessonOptions): Objective {
+  return ({ network, x, targets, batch, training }) => {
+    const { logits: answers, features } = batch.lesson!;
+    const rows = (values: Float32Array) =>
+      tf.tensor2d(values, [batch.labels.length, values.length / batch.labels.length]);
+    const layer = featureLayer(network.description);
+    const own = network.forward(x, { training, upTo: layer });
+    const logits = network.forward(own, { training, after: layer });
+    const loss = blend(logits, rows(answers), targets, options);
+    if (options.similarity === 0) return loss;
+    return tf.add(loss, tf.mul(similarityLoss(own, rows(features)), options.similarity));
   };
 }
 

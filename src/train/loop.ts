@@ -63,6 +63,8 @@ export interface TrainHooks {
   readonly objective?: Objective;
   /** The class of each validation example; default: their labels. */
   readonly validationLabels?: Uint16Array;
+  /** What the learning rate of each parameter is multiplied by; default: 1. */
+  readonly rateFactor?: (parameter: string) => number;
   /** The batches of an epoch; default: `epochBatches`, made between the steps. */
   readonly batches?: (options: EpochOptions) => AsyncIterable<Batch>;
   readonly onStep?: (report: StepReport) => void;
@@ -189,6 +191,7 @@ class Run {
         learningRate: rate,
         statisticsMomentum: memory(STATISTICS_MOMENTUM, this.#epoch * this.#steps + step),
         seed: seed + (this.#epoch * this.#steps + step) * 1000,
+        ...(this.#hooks.rateFactor && { rateFactor: this.#hooks.rateFactor }),
       });
       if (!Number.isFinite(loss)) {
         const where = `epoch ${this.#epoch + 1}, step ${step + 1} of ${this.#steps}, learning rate ${rate}`;

@@ -36,6 +36,8 @@ export interface StepOptions {
   readonly learningRate: number;
   /** Of the labels' probability, the share that is spread over all classes. */
   readonly labelSmoothing: number;
+  /** What the rate of each parameter is multiplied by; default: 1. */
+  readonly rateFactor?: (parameter: string) => number;
   /** The gradient of weights (not of biases and batch normalisation) grows by this times the weight. */
   readonly weightDecay: number;
   /** Of the running statistics of batch normalisation: the share of the old ones that stays. */
@@ -87,7 +89,8 @@ export function trainStep(
       }
     }
     optimizer.learningRate = options.learningRate;
-    optimizer.applyGradients(grads);
+    const { rateFactor } = options;
+    optimizer.applyGradients(grads, rateFactor && ((name) => rateFactor(network.parameterName(name))));
     return value.dataSync<"float32">()[0]!;
   });
   for (const [layer, mean, variance] of statistics) {

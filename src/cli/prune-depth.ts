@@ -1,0 +1,175 @@
+import { basename } from "node:path";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { openTrainingSet } from "../data/open-set.ts";
+import type { DepthHooks, DepthOptions } from "../prune/depth/depth.ts";
+import { HEAD_HELP } from "../prune/depth/heads.ts";
+import { formatCount } from "../report/table.ts";
+import { trainingBackend } from "../train/backend.ts";
+import { BackgroundBatches } from "../train/background.ts";
+import { jsonOption, note, parseNumber, parseWhole, TRAINING_SET_HELP } from "./common.ts";
+import { addQuantizeOptions, type QuantizeValues } from "./quantize.ts";
+import {
+  addTeacherOptions,
+  addTrainingOptions,
+  interruption,
+  showEpoch,
+  showStep,
+  type TeacherValues,
+  type TrainingValues,
+  trainOptions,
+} from "./training-options.ts";
+
+interface PruneDepthOptions extends TrainingValues, TeacherValues, QuantizeValues {
+  readonly data: string;
+  readonly out: string;
+  readonly cut: readonly string[];
+  readonly head: readonly string[];
+  readonly unfrozen?: boolean;
+  readonly frozen?: boolean;
+  readonly tailLr: number;
+  readonly distill?: boolean;
+  readonly similarity: number;
+  readonly dropout: number;
+  readonly tag?: string;
+  readonly add: readonly Added[];
+  readonly featureCache: number;
+  readonly test?: boolean;
+  readonly json?: boolean;
+}
+
+interface Added {
+  readonly name: string;
+  readonly path: string;
+}
+
+const parseList = (text: string): string[] => text.split(",").filter((part) => part !== "");
+
+function parseAdded(text: string, before: readonly Added[]): readonly Added[] {
+  const match = /^([^=]+)=(.+)$/.exec(text);
+  if (match === null) throw new InvalidArgumentError("It must be NAME=FILE.");
+  return [...before, { name: match[1]!, path: match[2]! }];
+}
+
+/** Of the choice of calibration examples: the same for all runs, so that only networks differ. */
+const CALIBRATION_SEED = 1;
+
+function depthOptions(options: PruneDepthOptions): DepthOptions {
+  const { temperature, teacherShare: share, similarity, range, outside, weights, biasCorrection } = options;
+  const isTaught = options.distill || options.teacher !== undefined;
+  return {
+    cuts: options.cut,
+    heads: options.head,
+    dropout: options.dropout,
+    frozen: !options.unfrozen,
+    tailRate: options.tailLr,
+    lesson: isTaught ? { temperature, share, similarity } : null,
+    train: trainOptions(options),
+    cacheBytes: 2 ** 20 * options.featureCache,
+    ...(options.tag !== undefined && { tag: options.tag }),
+    measure: {
+      quantize: { range, outside, weights, biasCorrection },
+      calibration: options.calibration,
+      seed: CALIBRATION_SEED,
+      parts: options.test ? ["validation", "test"] : ["validation"],
+    },
+    command: `thumbnet ${process.argv.slice(2).join(" ")}`,
+  };
+}
+
+async function prune(model: string, options: PruneDepthOptions): Promise<void> {
+  if (options.frozen && options.unfrozen) {
+    throw new InvalidArgumentError("--frozen and --unfrozen exclude each other.");
+  }
+  const settings = depthOptions(options);
+  const { name: backend } = await trainingBackend(options.backend);
+  const [{ openNetwork }, { pruneDepth }, { chooseCuts }] = await Promise.all([
+    import("../train/open-network.ts"),
+    import("../prune/depth/depth.ts"),
+    import("../prune/depth/cuts.ts"),
+  ]);
+  const network = await openNetwork(model);
+  chooseCuts(network.description, options.cut);
+  const teacher = options.teacher === undefined ? null : await openNetwork(options.teacher);
+  const added = await Promise.all(
+    options.add.map(async ({ name, path }) => ({ name, network: await openNetwork(path) })),
+  );
+  const { inputShape } = network.description;
+  const withUnlabelled = settings.lesson !== null;
+  const data = await openTrainingSet(options.data, inputShape, withUnlabelled);
+  note(
+    `${basename(model)}; ${data.name}: ${formatCount(data.train.count)} training, ` +
+      `${formatCount(data.validation.count)} validation examples; ${backend}`,
+  );
+  const job = { path: options.data, pictureShape: inputShape, withUnlabelled };
+  const background = await BackgroundBatches.start(job);
+  const { epochs } = settings.train;
+  const hooks: DepthHooks = {
+    batches: (epoch) => background.epoch(epoch),
+    signal: interruption(),
+    onStep: ({ index, count, name }, report, secondsLeft) =>
+      showStep({ ...report, secondsLeft }, epochs, `${index + 1}/${count} ${name}: `),
+    onEpoch: ({ index, count, name }, report) => showEpoch(report, epochs, `${index + 1}/${count} ${name}: `),
+    onMeasure: (name) => note(`${name}: quantise, classify, emulate`),
+  };
+  const isDone = await pruneDepth(network, teacher, data, options.out, settings, hooks, added).finally(() =>
+    background.stop(),
+  );
+  if (!isDone) {
+    note("stopped; the same command goes on from there");
+    process.exitCode = 1;
+  }
+}
+
+export function pruneDepthCommand(): Command {
+  const command = new Command("depth")
+    .description("Cuts a network after each block and trains a small head on what is left.")
+    .argument("<model>", "float network: best.ckpt of thumbnet train, or a .tflite file")
+    .requiredOption("--data <dir>", "training set")
+    .requiredOption(
+      "--out <dir>",
+      "folder for the networks and the report; results there stay and are reported too",
+    )
+    .addOption(
+      new Option("--cut <names>", "blocks to cut after, separated by commas; all: each that makes it shorter")
+        .default(["all"], "all")
+        .argParser(parseList),
+    )
+    .addOption(new Option("--head <kinds...>", HEAD_HELP).default(["dscnn32_16"], "dscnn32_16"))
+    .option("--frozen", "leave the part that stays as it is (default)")
+    .option("--unfrozen", "train it too")
+    .addOption(
+      new Option("--tail-lr <factor>", "with --unfrozen: of the part that stays, times the learning rate")
+        .default(0.3)
+        .argParser(parseNumber(0, 10)),
+    )
+    .option("--distill", "learn what the whole network answers, also for examples without a class");
+  return addQuantizeOptions(addTeacherOptions(addTrainingOptions(command, { epochs: 30 })))
+    .addOption(
+      new Option("--similarity <weight>", "of a loss that makes examples as similar as the teacher sees them")
+        .default(0)
+        .argParser(parseNumber(0, 1000)),
+    )
+    .addOption(
+      new Option("--dropout <share>", "of the features before the last layer")
+        .default(0)
+        .argParser(parseNumber(0, 0.9)),
+    )
+    .option("--tag <name>", "put into the names of results, to tell other options apart")
+    .addOption(
+      new Option("--add <name=file>", "another float network for the report; may be given again")
+        .default([], "none")
+        .argParser(parseAdded),
+    )
+    .addOption(
+      new Option(
+        "--feature-cache <MiB>",
+        "memory for the features of a frozen part, kept where --augmentation is 0",
+      )
+        .default(1500)
+        .argParser(parseWhole(0)),
+    )
+    .option("--test", "measure the test examples too")
+    .addOption(jsonOption())
+    .addHelpText("after", `\n${TRAINING_SET_HELP}`)
+    .action(prune);
+}

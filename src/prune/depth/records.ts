@@ -1,0 +1,79 @@
+/** What pruning leaves in its folder: one folder a network, each with a `result.json`. */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { isFile, listFolders, readWhole, writeWhole } from "../../data/files.ts";
+import { ThumbnetError } from "../../errors.ts";
+import { formatJson } from "../../report/json.ts";
+import type { Figures } from "../measure.ts";
+
+export const RECORD_FILE = "result.json";
+const FORMAT = 1;
+
+interface Common {
+  /** What makes it this result: plain data, compared as JSON. */
+  readonly identity: Readonly<Record<string, unknown>>;
+  /** How it was called, where that is known. */
+  readonly command: string | null;
+  readonly figures: Figures;
+}
+
+export interface WholeRecord extends Common {
+  readonly kind: "whole";
+  readonly network: string;
+}
+
+/** A network that was not made here, measured for comparison. */
+export interface AddedRecord extends Common {
+  readonly kind: "added";
+  readonly name: string;
+}
+
+export interface CutRecord extends Common {
+  readonly kind: "cut";
+  readonly cut: string;
+  readonly head: string;
+  readonly frozen: boolean;
+  readonly distilled: boolean;
+  /** Tells series with other options apart. */
+  readonly tag: string | null;
+  readonly seed: number;
+  readonly epochs: number;
+  readonly bestEpoch: number;
+}
+
+export type DepthRecord = WholeRecord | AddedRecord | CutRecord;
+
+export async function makeFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true }).catch((error: Error) => {
+    throw new ThumbnetError(`${path}: ${error.message}`);
+  });
+}
+
+export async function writeRecord(folder: string, record: DepthRecord): Promise<void> {
+  await writeWhole(join(folder, RECORD_FILE), formatJson({ format: FORMAT, ...record }));
+}
+
+/** Null where there is none. @throws ThumbnetError when the file is none of ours */
+export async function readRecord(folder: string): Promise<DepthRecord | null> {
+  const path = join(folder, RECORD_FILE);
+  if (!(await isFile(path))) return null;
+  try {
+    const { format, ...record } = JSON.parse(new TextDecoder().decode(await readWhole(path)));
+    if (format === FORMAT) return record as DepthRecord;
+  } catch (error) {
+    if (error instanceof ThumbnetError) throw error;
+  }
+  throw new ThumbnetError(`${path}: is no result of this version of thumbnet; remove it`);
+}
+
+/** All results in a folder, by the names of their folders. */
+export async function readRecords(folder: string): Promise<DepthRecord[]> {
+  const names = (await listFolders(folder)).sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+  const records = await Promise.all(names.map((name) => readRecord(join(folder, name))));
+  return records.filter((record) => record !== null);
+}
+
+/** Whether two identities are the same. */
+export function isSame(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(JSON.parse(JSON.stringify(b)));
+}
