@@ -1,12 +1,15 @@
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { openTrainingSet } from "../data/open-set.ts";
+import { chooseCuts } from "../prune/depth/cuts.ts";
 import type { DepthHooks, DepthOptions } from "../prune/depth/depth.ts";
 import { HEAD_HELP } from "../prune/depth/heads.ts";
-import { formatCount } from "../report/table.ts";
+import { reportRows, SHORT_COLUMNS } from "../prune/depth/report-table.ts";
+import { REPORT_JSON, REPORT_PAGE, writeDepthReport } from "../prune/depth/write-report.ts";
+import { formatCount, formatTable } from "../report/table.ts";
 import { trainingBackend } from "../train/backend.ts";
 import { BackgroundBatches } from "../train/background.ts";
-import { jsonOption, note, parseNumber, parseWhole, TRAINING_SET_HELP } from "./common.ts";
+import { jsonOption, note, parseNumber, parseWhole, print, printJson, TRAINING_SET_HELP } from "./common.ts";
 import { addQuantizeOptions, type QuantizeValues } from "./quantize.ts";
 import {
   addTeacherOptions,
@@ -82,10 +85,9 @@ async function prune(model: string, options: PruneDepthOptions): Promise<void> {
   }
   const settings = depthOptions(options);
   const { name: backend } = await trainingBackend(options.backend);
-  const [{ openNetwork }, { pruneDepth }, { chooseCuts }] = await Promise.all([
+  const [{ openNetwork }, { pruneDepth }] = await Promise.all([
     import("../train/open-network.ts"),
     import("../prune/depth/depth.ts"),
-    import("../prune/depth/cuts.ts"),
   ]);
   const network = await openNetwork(model);
   chooseCuts(network.description, options.cut);
@@ -109,6 +111,9 @@ async function prune(model: string, options: PruneDepthOptions): Promise<void> {
     onStep: ({ index, count, name }, report, secondsLeft) =>
       showStep({ ...report, secondsLeft }, epochs, `${index + 1}/${count} ${name}: `),
     onEpoch: ({ index, count, name }, report) => showEpoch(report, epochs, `${index + 1}/${count} ${name}: `),
+    onResult: async () => {
+      await writeDepthReport(options.out, network.description);
+    },
     onMeasure: (name) => note(`${name}: quantise, classify, emulate`),
   };
   const isDone = await pruneDepth(network, teacher, data, options.out, settings, hooks, added).finally(() =>
@@ -117,7 +122,20 @@ async function prune(model: string, options: PruneDepthOptions): Promise<void> {
   if (!isDone) {
     note("stopped; the same command goes on from there");
     process.exitCode = 1;
+    return;
   }
+  const report = await writeDepthReport(options.out, network.description);
+  if (options.json) {
+    printJson(report);
+    return;
+  }
+  const rows = reportRows(report, SHORT_COLUMNS);
+  const used = SHORT_COLUMNS.map((_, i) => rows.some((row) => row[i] !== ""));
+  const keep = <T>(values: readonly T[]) => values.filter((_, i) => used[i]);
+  print(formatTable(keep(SHORT_COLUMNS), rows.map(keep)));
+  print(
+    `\n${join(options.out, REPORT_PAGE)} and ${REPORT_JSON}: accuracies are of the ${report.part} examples`,
+  );
 }
 
 export function pruneDepthCommand(): Command {

@@ -1,6 +1,7 @@
 import type { Plan } from "../plan/plan.ts";
 import { bufferLabel, bufferSymbol } from "./arena-map.ts";
 import { formatCount, shorten } from "./table.ts";
+import { escapeXml } from "./xml.ts";
 
 /** Pixels. */
 const MARGIN = { left: 84, top: 64, right: 24, bottom: 190 };
@@ -13,17 +14,6 @@ const LEGEND_LINE = 16;
 const MIN_HEIGHT = 2;
 /** Width of a character at 11 pixels, about. */
 const CHARACTER = 6.4;
-
-function escapeXml(text: string): string {
-  const entities: Readonly<Record<string, string>> = {
-    "&": "&amp;",
-    "<": "&lt;",
-    ">": "&gt;",
-    '"': "&quot;",
-  };
-  // Control characters and halves of surrogate pairs cannot stand in XML.
-  return text.replace(/\p{Cc}|\p{Cs}|[\ufffe\uffff]/gu, "?").replace(/[&<>"]/g, (c) => entities[c]!);
-}
 
 function colour(index: number): string {
   // The golden angle keeps neighbours apart.

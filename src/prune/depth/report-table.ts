@@ -1,0 +1,102 @@
+/** The table of a report, for the terminal and the page. */
+import { type Column, formatCount } from "../../report/table.ts";
+import type { CostName, DepthReport, FormSummary, PartSummary, ReportEntry, Spread } from "./report.ts";
+
+interface ReportColumn extends Column {
+  readonly isText?: boolean;
+  /** Left out of the terminal's table, which is narrow. */
+  readonly isDetail?: boolean;
+  readonly cell: (entry: ReportEntry, whole: ReportEntry, part: PartSummary | undefined) => string;
+}
+
+const LETTERS: Readonly<Record<CostName, string>> = {
+  parameters: "P",
+  macs: "M",
+  cycles: "C",
+  ram: "R",
+  flash: "F",
+};
+
+const change = (value: number, of: number) => {
+  const share = Math.round((1000 * (value - of)) / of) / 10;
+  return `${share > 0 ? "+" : share < 0 ? "−" : ""}${Math.abs(share).toFixed(1)} %`;
+};
+
+const withChange = (value: number | null, of: number | null) =>
+  value === null
+    ? "-"
+    : `${formatCount(value)}${of === null || of === value ? "" : ` (${change(value, of)})`}`;
+
+const spread = ({ mean, deviation, values }: Spread, digits = 2) =>
+  `${(100 * mean).toFixed(digits)}${values.length > 1 ? ` ± ${(100 * deviation).toFixed(digits)}` : ""}`;
+
+const optional = (form: FormSummary | undefined, key: "auc" | "agreement" | "loss", digits = 2) => {
+  const value = form?.[key] ?? null;
+  return value === null ? "" : spread(value, digits);
+};
+
+const cost = (title: string, key: CostName): ReportColumn => ({
+  title,
+  align: "right",
+  cell: (entry, whole) => withChange(entry.costs[key], whole.costs[key]),
+});
+
+export const REPORT_COLUMNS: readonly ReportColumn[] = [
+  { title: "network", isText: true, cell: ({ name }) => name },
+  { title: "head and training", isText: true, cell: ({ series }) => series },
+  { title: "seeds", isText: true, isDetail: true, cell: ({ seeds }) => seeds.join(", ") },
+  { title: "epochs", isText: true, isDetail: true, cell: ({ epochs }) => [...new Set(epochs)].join(", ") },
+  {
+    title: "Keras parameters",
+    align: "right",
+    cell: (entry, whole) => withChange(entry.kerasParameters, whole.kerasParameters),
+  },
+  { ...cost("parameters", "parameters"), isDetail: true },
+  cost("MACs", "macs"),
+  cost("cycles", "cycles"),
+  cost("RAM", "ram"),
+  cost("flash", "flash"),
+  {
+    title: ".tflite",
+    align: "right",
+    isDetail: true,
+    cell: ({ tfliteBytes }) => formatCount(tfliteBytes),
+  },
+  { title: "float %", align: "right", cell: (_, __, part) => (part ? spread(part.float.accuracy) : "-") },
+  { title: "int8 %", align: "right", cell: (_, __, part) => (part ? spread(part.int8.accuracy) : "-") },
+  {
+    title: "loss, points",
+    align: "right",
+    cell: (_, __, part) => optional(part?.float, "loss"),
+  },
+  {
+    title: "its error",
+    align: "right",
+    isDetail: true,
+    cell: (_, __, part) => (part?.float.lossError ? (100 * part.float.lossError).toFixed(2) : ""),
+  },
+  { title: "loss int8", align: "right", isDetail: true, cell: (_, __, part) => optional(part?.int8, "loss") },
+  {
+    title: "agreement %",
+    align: "right",
+    isDetail: true,
+    cell: (_, __, part) => optional(part?.float, "agreement"),
+  },
+  { title: "AUC %", align: "right", isDetail: true, cell: (_, __, part) => optional(part?.float, "auc") },
+  {
+    title: "Pareto",
+    isText: true,
+    cell: ({ pareto }) => pareto.map((name) => LETTERS[name]).join(" "),
+  },
+];
+
+/** The cells of every entry, in the order of the report. */
+export function reportRows(report: DepthReport, columns = REPORT_COLUMNS): string[][] {
+  const whole = report.entries.find(({ kind }) => kind === "whole")!;
+  return report.entries.map((entry) =>
+    columns.map(({ cell }) => cell(entry, whole, entry.accuracy[report.part])),
+  );
+}
+
+/** Of the terminal. */
+export const SHORT_COLUMNS = REPORT_COLUMNS.filter(({ isDetail }) => !isDetail);
