@@ -4,7 +4,7 @@ import { openTrainingSet } from "../data/open-set.ts";
 import { chooseCuts } from "../prune/depth/cuts.ts";
 import type { DepthHooks, DepthOptions } from "../prune/depth/depth.ts";
 import { HEAD_HELP } from "../prune/depth/heads.ts";
-import { reportRows, SHORT_COLUMNS } from "../prune/depth/report-table.ts";
+import { reportRows, usedColumns } from "../prune/depth/report-table.ts";
 import { REPORT_JSON, REPORT_PAGE, writeDepthReport } from "../prune/depth/write-report.ts";
 import { formatCount, formatTable } from "../report/table.ts";
 import { trainingBackend } from "../train/backend.ts";
@@ -129,10 +129,8 @@ async function prune(model: string, options: PruneDepthOptions): Promise<void> {
     printJson(report);
     return;
   }
-  const rows = reportRows(report, SHORT_COLUMNS);
-  const used = SHORT_COLUMNS.map((_, i) => rows.some((row) => row[i] !== ""));
-  const keep = <T>(values: readonly T[]) => values.filter((_, i) => used[i]);
-  print(formatTable(keep(SHORT_COLUMNS), rows.map(keep)));
+  const columns = usedColumns(report, false);
+  print(formatTable(columns, reportRows(report, columns)));
   print(
     `\n${join(options.out, REPORT_PAGE)} and ${REPORT_JSON}: accuracies are of the ${report.part} examples`,
   );

@@ -8,7 +8,7 @@ const STYLE = `
 @media (prefers-color-scheme: dark) { :root { --paper: #14171a; --ink: #e7eaee; --soft: #a3adb8; --rule: #343a41;
   --band: #1d2125; --front: #6f7985; --c0: #6db3f8; --c1: #ff9f6b; --c2: #5ed3a0; --c3: #cf9bf2;
   --c4: #f0bd55; --c5: #ff8fbd; --c6: #62d2dc; --c7: #c5cb5b; } }
-body { margin: 2rem auto; max-width: 78rem; padding: 0 1.2rem; background: var(--paper); color: var(--ink);
+body { margin: 2rem auto; max-width: 96rem; padding: 0 1.2rem; background: var(--paper); color: var(--ink);
   font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.5rem; margin: 0 0 .3rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .6rem; }
 p { margin: .4rem 0; } .soft { color: var(--soft); }
@@ -16,8 +16,8 @@ p { margin: .4rem 0; } .soft { color: var(--soft); }
 .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.4rem; margin: .8rem 0; }
 .legend span { display: inline-flex; align-items: center; gap: .4rem; } .legend svg { width: 18px; height: 18px; }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; white-space: nowrap; }
-th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid var(--rule); }
+table { border-collapse: collapse; font-size: 12px; font-variant-numeric: tabular-nums; white-space: nowrap; }
+th, td { padding: .25rem .45rem; text-align: right; border-bottom: 1px solid var(--rule); }
 th { color: var(--soft); font-weight: 600; vertical-align: bottom; } td.text, th.text { text-align: left; }
 tr.strong td { background: var(--band); font-weight: 600; }
 pre { background: var(--band); padding: .7rem 1rem; overflow-x: auto; font-size: 12.5px; white-space: pre-wrap; }

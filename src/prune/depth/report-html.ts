@@ -12,7 +12,7 @@ import { formatCount } from "../../report/table.ts";
 import { escapeXml } from "../../report/xml.ts";
 import { PUBLISHED_SOURCE, type PublishedPoint } from "./published.ts";
 import type { CostName, DepthReport, FormSummary, ReportEntry } from "./report.ts";
-import { REPORT_COLUMNS, reportRows } from "./report-table.ts";
+import { reportRows, usedColumns } from "./report-table.ts";
 
 /** Of the chip, to tell cycles from the milliseconds that were published. */
 const PUBLISHED_MHZ = 125;
@@ -157,21 +157,27 @@ function withPoints(report: DepthReport, points: readonly Placed[]): ScatterSeri
     .filter((series) => series.points.length > 0);
 }
 
+/** The points that no other is as far left of and as high as, by x. */
+function paretoFront(points: readonly ScatterPoint[]): ScatterPoint[] {
+  const sorted = [...points].sort((a, b) => a.x - b.x || b.y - a.y);
+  let best = Number.NEGATIVE_INFINITY;
+  return sorted.filter(({ y }) => {
+    if (y <= best) return false;
+    best = y;
+    return true;
+  });
+}
+
 function draw(report: DepthReport, plot: Plot): { series: ScatterSeries[]; svg: string } {
   const own = ownPoints(report, plot, (form) => form.accuracy.mean);
-  const series = withPoints(report, [...own, ...publishedPoints(report, plot)]);
-  const front = report.entries
-    .filter(({ pareto }) => pareto.includes(plot.cost))
-    .flatMap((entry) => {
-      const [x, form] = [plot.x(entry), entry.accuracy[report.part]?.[plot.form]];
-      return x === null || form === undefined ? [] : [{ x, y: form.accuracy.mean }];
-    })
-    .sort((a, b) => a.x - b.x);
+  const all = withPoints(report, [...own, ...publishedPoints(report, plot)]);
+  // Many networks need the same RAM: lines between them would say nothing.
+  const series = plot.cost === "ram" ? all.map((one) => ({ ...one, isLine: false })) : all;
   const options: ScatterOptions = {
     ...plot,
     yLabel: `accuracy, ${report.part}`,
     formatY: percent,
-    front: plot.form === "int8" ? front : [],
+    front: paretoFront(own.map(({ point }) => point)),
   };
   return { series, svg: scatterPlot(series, options) };
 }
@@ -233,9 +239,13 @@ export function depthReportPage(report: DepthReport): string {
   const published = report.published
     ? `<p class="soft">Published: ${escapeXml(report.published.network)}, head dscnn32_16; ${escapeXml(PUBLISHED_SOURCE)}, arXiv 2204.10546. Other data splits and another whole network (${percent(report.published.whole.accuracy)}): compare losses, not accuracies.</p>`
     : "";
+  const columns = usedColumns(report);
   const table = htmlTable(
-    REPORT_COLUMNS.map(({ title, isText }) => ({ title, ...(isText && { isText }) })),
-    reportRows(report).map((cells, i) => ({ cells, isStrong: report.entries[i]!.kind === "whole" })),
+    columns.map(({ title, isText }) => ({ title, ...(isText && { isText }) })),
+    reportRows(report, columns).map((cells, i) => ({
+      cells,
+      isStrong: report.entries[i]!.kind === "whole",
+    })),
   );
   return htmlPage(
     `Depth pruning of ${report.network}`,

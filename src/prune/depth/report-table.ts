@@ -2,9 +2,9 @@
 import { type Column, formatCount } from "../../report/table.ts";
 import type { CostName, DepthReport, FormSummary, PartSummary, ReportEntry, Spread } from "./report.ts";
 
-interface ReportColumn extends Column {
+export interface ReportColumn extends Column {
   readonly isText?: boolean;
-  /** Left out of the terminal's table, which is narrow. */
+  /** Left out of the terminal's table, which has less room. */
   readonly isDetail?: boolean;
   readonly cell: (entry: ReportEntry, whole: ReportEntry, part: PartSummary | undefined) => string;
 }
@@ -41,11 +41,33 @@ const cost = (title: string, key: CostName): ReportColumn => ({
   cell: (entry, whole) => withChange(entry.costs[key], whole.costs[key]),
 });
 
-export const REPORT_COLUMNS: readonly ReportColumn[] = [
+const COLUMNS: readonly ReportColumn[] = [
   { title: "network", isText: true, cell: ({ name }) => name },
   { title: "head and training", isText: true, cell: ({ series }) => series },
   { title: "seeds", isText: true, isDetail: true, cell: ({ seeds }) => seeds.join(", ") },
-  { title: "epochs", isText: true, isDetail: true, cell: ({ epochs }) => [...new Set(epochs)].join(", ") },
+  {
+    title: "epochs",
+    isText: true,
+    isDetail: true,
+    cell: ({ epochs }) => [...new Set(epochs)].join(", "),
+  },
+  { title: "float %", align: "right", cell: (_, __, part) => (part ? spread(part.float.accuracy) : "-") },
+  { title: "int8 %", align: "right", cell: (_, __, part) => (part ? spread(part.int8.accuracy) : "-") },
+  { title: "loss, points", align: "right", cell: (_, __, part) => optional(part?.float, "loss") },
+  {
+    title: "± of one run",
+    align: "right",
+    isDetail: true,
+    cell: (_, __, part) => (part?.float.lossError ? (100 * part.float.lossError).toFixed(2) : ""),
+  },
+  {
+    title: "loss int8",
+    align: "right",
+    isDetail: true,
+    cell: (_, __, part) => optional(part?.int8, "loss"),
+  },
+  { title: "agreement %", align: "right", cell: (_, __, part) => optional(part?.float, "agreement") },
+  { title: "AUC %", align: "right", cell: (_, __, part) => optional(part?.float, "auc") },
   {
     title: "Keras parameters",
     align: "right",
@@ -62,41 +84,20 @@ export const REPORT_COLUMNS: readonly ReportColumn[] = [
     isDetail: true,
     cell: ({ tfliteBytes }) => formatCount(tfliteBytes),
   },
-  { title: "float %", align: "right", cell: (_, __, part) => (part ? spread(part.float.accuracy) : "-") },
-  { title: "int8 %", align: "right", cell: (_, __, part) => (part ? spread(part.int8.accuracy) : "-") },
-  {
-    title: "loss, points",
-    align: "right",
-    cell: (_, __, part) => optional(part?.float, "loss"),
-  },
-  {
-    title: "its error",
-    align: "right",
-    isDetail: true,
-    cell: (_, __, part) => (part?.float.lossError ? (100 * part.float.lossError).toFixed(2) : ""),
-  },
-  { title: "loss int8", align: "right", isDetail: true, cell: (_, __, part) => optional(part?.int8, "loss") },
-  {
-    title: "agreement %",
-    align: "right",
-    isDetail: true,
-    cell: (_, __, part) => optional(part?.float, "agreement"),
-  },
-  { title: "AUC %", align: "right", isDetail: true, cell: (_, __, part) => optional(part?.float, "auc") },
-  {
-    title: "Pareto",
-    isText: true,
-    cell: ({ pareto }) => pareto.map((name) => LETTERS[name]).join(" "),
-  },
+  { title: "Pareto", isText: true, cell: ({ pareto }) => pareto.map((name) => LETTERS[name]).join(" ") },
 ];
 
 /** The cells of every entry, in the order of the report. */
-export function reportRows(report: DepthReport, columns = REPORT_COLUMNS): string[][] {
+export function reportRows(report: DepthReport, columns: readonly ReportColumn[]): string[][] {
   const whole = report.entries.find(({ kind }) => kind === "whole")!;
   return report.entries.map((entry) =>
     columns.map(({ cell }) => cell(entry, whole, entry.accuracy[report.part])),
   );
 }
 
-/** Of the terminal. */
-export const SHORT_COLUMNS = REPORT_COLUMNS.filter(({ isDetail }) => !isDetail);
+/** The columns in which any entry has something to say. */
+export function usedColumns(report: DepthReport, withDetails = true): readonly ReportColumn[] {
+  const wanted = COLUMNS.filter(({ isDetail }) => withDetails || !isDetail);
+  const rows = reportRows(report, wanted);
+  return wanted.filter((_, i) => rows.some((row) => row[i] !== ""));
+}

@@ -1,0 +1,8 @@
+export { ThumbnetError } from "../errors.ts";
+export { cutNetwork, type PlainNetwork } from "./depth/cut-network.ts";
+export { type Cut, cuts, findCut } from "./depth/cuts.ts";
+export { type AddedNetwork, type DepthHooks, type DepthOptions, pruneDepth } from "./depth/depth.ts";
+export { HEADS, type HeadOptions, headFor } from "./depth/heads.ts";
+export { PUBLISHED, PUBLISHED_SOURCE, type PublishedSet } from "./depth/published.ts";
+export type { DepthReport, ReportEntry } from "./depth/report.ts";
+export { writeDepthReport } from "./depth/write-report.ts";

@@ -1,0 +1,145 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type DepthHooks, type DepthOptions, pruneDepth } from "../../src/prune/depth/depth.ts";
+import { writeDepthReport } from "../../src/prune/depth/write-report.ts";
+import { trainingBackend } from "../../src/train/backend.ts";
+import { readNetwork } from "../../src/train/checkpoint.ts";
+import type { NetworkDescription } from "../../src/train/network/description.ts";
+import { classifier, convUnit, separableUnit } from "../../src/train/network/factories.ts";
+import { randomParameters, stripeSet } from "../support/networks.ts";
+
+const NETWORK: NetworkDescription = {
+  name: "small",
+  inputShape: [8, 8, 1],
+  layers: [
+    ...convUnit("conv1", 8, [3, 3], [1, 1]),
+    ...separableUnit("block1", 8),
+    ...separableUnit("block2", 8),
+    ...classifier(2, 0),
+  ],
+};
+const PLAIN = { description: NETWORK, parameters: randomParameters(NETWORK, 5) };
+
+const OPTIONS: DepthOptions = {
+  cuts: ["block1"],
+  heads: ["8"],
+  dropout: 0,
+  frozen: true,
+  tailRate: 0.5,
+  lesson: null,
+  train: {
+    epochs: 4,
+    batch: 16,
+    seed: 1,
+    schedule: { kind: "cosine", rate: 0.02, warmup: 1 },
+    labelSmoothing: 0,
+    weightDecay: 0,
+    average: 0.9,
+    patience: 0,
+    augmentation: 1,
+  },
+  cacheBytes: 2 ** 24,
+  measure: { quantize: {}, calibration: 20, seed: 1, parts: ["validation"] },
+};
+
+const folders: string[] = [];
+beforeAll(async () => {
+  await trainingBackend();
+});
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true });
+});
+
+async function prune(options: Partial<DepthOptions>, hooks: DepthHooks = {}, folder?: string) {
+  const out = folder ?? mkdtempSync(join(tmpdir(), "thumbnet-depth-"));
+  if (folder === undefined) folders.push(out);
+  const isDone = await pruneDepth(PLAIN, null, stripeSet(), out, { ...OPTIONS, ...options }, hooks);
+  return { out, isDone };
+}
+
+const tailOf = async (path: string) =>
+  [...(await readNetwork(path)).parameters].filter(([name]) => /^(conv1|block1)/.test(name));
+const ORIGINAL = [...PLAIN.parameters].filter(([name]) => /^(conv1|block1)/.test(name));
+
+test("a frozen tail stays as it was to the last bit, one that is not frozen learns", async () => {
+  const frozen = await prune({});
+  expect(await tailOf(join(frozen.out, "block1-8-frozen-seed1/best.ckpt"))).toEqual(ORIGINAL);
+  const unfrozen = await prune({ frozen: false });
+  const learnt = await tailOf(join(unfrozen.out, "block1-8-unfrozen-seed1/best.ckpt"));
+  expect(learnt.map(([name]) => name)).toEqual(ORIGINAL.map(([name]) => name));
+  expect(learnt).not.toEqual(ORIGINAL);
+});
+
+test("features kept for all epochs give the same training as features computed anew", async () => {
+  const still = {
+    train: { ...OPTIONS.train, augmentation: 0 },
+    lesson: { temperature: 2, share: 0.5, similarity: 1 },
+  };
+  const kept = await prune(still);
+  const anew = await prune({ ...still, cacheBytes: 0 });
+  const file = "block1-8-frozen-distilled-seed1/training/last.ckpt";
+  expect(readFileSync(join(kept.out, file)).equals(readFileSync(join(anew.out, file)))).toBe(true);
+});
+
+test("a run over all cuts that was stopped goes on, and results that are there stay", async () => {
+  const all = { cuts: ["all"], heads: ["8", "dense"] };
+  const whole = await prune(all);
+  const controller = new AbortController();
+  const stopped = await prune(all, {
+    signal: controller.signal,
+    onEpoch: ({ index }, { epoch }) => {
+      if (index === 1 && epoch === 2) controller.abort();
+    },
+  });
+  expect([whole.isDone, stopped.isDone]).toEqual([true, false]);
+  const trained: string[] = [];
+  const resumed = await prune(
+    all,
+    { onEpoch: ({ name }, { epoch }) => trained.push(`${name}/${epoch}`) },
+    stopped.out,
+  );
+  expect(resumed.isDone).toBe(true);
+  expect(trained.slice(0, 3)).toEqual([
+    "conv1-dense-frozen-seed1/3",
+    "conv1-dense-frozen-seed1/4",
+    "block1-8-frozen-seed1/1",
+  ]);
+  for (const name of ["conv1-8", "conv1-dense", "block1-8", "block1-dense"]) {
+    const file = `${name}-frozen-seed1/best.ckpt`;
+    expect(readFileSync(join(stopped.out, file)).equals(readFileSync(join(whole.out, file)))).toBe(true);
+  }
+});
+
+test("runs of several seeds become one entry of the report, beside the whole network", async () => {
+  const { out } = await prune({});
+  await prune({ train: { ...OPTIONS.train, seed: 2 } }, {}, out);
+  const report = await writeDepthReport(out, NETWORK);
+  expect(report.entries.map(({ name, seeds }) => [name, seeds])).toEqual([
+    ["whole", []],
+    ["block1", [1, 2]],
+  ]);
+  const [whole, cut] = report.entries;
+  expect(cut!.costs.cycles).toBeLessThan(whole!.costs.cycles!);
+  const { float } = cut!.accuracy.validation!;
+  const [a, b] = float.accuracy.values as [number, number];
+  expect(float.accuracy.mean).toBeCloseTo((a + b) / 2, 12);
+  expect(float.loss!.mean).toBeCloseTo(whole!.accuracy.validation!.float.accuracy.mean - (a + b) / 2, 6);
+  const page = readFileSync(join(out, "report.html"), "utf8");
+  expect(page.match(/<svg viewBox="0 0 560/g)).toHaveLength(6);
+  expect(page).not.toMatch(/<script|https?:\/\/|src=/);
+  expect(existsSync(join(out, "block1-8-frozen-seed2/int8.tflite"))).toBe(true);
+});
+
+test("a folder of another network, and a data set of other classes, are refused", async () => {
+  const { out } = await prune({});
+  const other = { ...PLAIN, parameters: randomParameters(NETWORK, 6) };
+  await expect(pruneDepth(other, null, stripeSet(), out, OPTIONS)).rejects.toThrow(
+    /holds results of another network/,
+  );
+  const three = { ...stripeSet(), classes: ["a", "b", "c"] };
+  await expect(pruneDepth(PLAIN, null, three, out, OPTIONS)).rejects.toThrow(
+    "small: has 2 classes, the data set stripes 3",
+  );
+});
