@@ -80,9 +80,6 @@ function depthOptions(options: PruneDepthOptions): DepthOptions {
 }
 
 async function prune(model: string, options: PruneDepthOptions): Promise<void> {
-  if (options.frozen && options.unfrozen) {
-    throw new InvalidArgumentError("--frozen and --unfrozen exclude each other.");
-  }
   const settings = depthOptions(options);
   const { name: backend } = await trainingBackend(options.backend);
   const [{ openNetwork }, { pruneDepth }] = await Promise.all([
@@ -152,7 +149,7 @@ export function pruneDepthCommand(): Command {
     )
     .addOption(new Option("--head <kinds...>", HEAD_HELP).default(["dscnn32_16"], "dscnn32_16"))
     .option("--frozen", "leave the part that stays as it is (default)")
-    .option("--unfrozen", "train it too")
+    .addOption(new Option("--unfrozen", "train it too").conflicts("frozen"))
     .addOption(
       new Option("--tail-lr <factor>", "with --unfrozen: of the part that stays, times the learning rate")
         .default(0.3)

@@ -1,0 +1,142 @@
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { beforeAll, describe, expect, test } from "vitest";
+import { encodeCheckpoint } from "../../src/train/checkpoint.ts";
+import type { NetworkDescription } from "../../src/train/network/description.ts";
+import { dscnn } from "../../src/train/network/factories.ts";
+import { randomParameters } from "../support/networks.ts";
+import { npy } from "../support/npy.ts";
+import { smallModel, temporaryFolder, thumbnet, thumbnetJson } from "./cli.ts";
+
+const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const folder = temporaryFolder();
+
+function writeNetwork(name: string, description: NetworkDescription): string {
+  const meta = { kind: "network", description, classes: [], origin: null };
+  return folder.write(name, encodeCheckpoint({ meta, tensors: randomParameters(description, 3) }));
+}
+
+/** Twelve words, each loud in bins of its own. */
+function writeSet(): string {
+  mkdirSync(folder.path("kws"));
+  for (const [part, count] of [
+    ["train", 96],
+    ["val", 24],
+    ["test", 12],
+  ] as const) {
+    const labels = Uint8Array.from({ length: count }, (_, i) => i % 12);
+    const pixels = Uint8Array.from({ length: count * 49 * 40 }, (_, i) => {
+      const [clip, bin] = [Math.floor(i / 1960), i % 40];
+      return Math.floor(bin / 3) === labels[clip] ? 180 : 40 + ((i * 31) % 30);
+    });
+    folder.write(`kws/logmel_${part}.npy`, npy("|u1", [count, 49, 40], pixels));
+    folder.write(`kws/labels_${part}.npy`, npy("|u1", [count], labels));
+  }
+  return folder.path("kws");
+}
+
+let [data, model] = ["", ""];
+beforeAll(() => {
+  data = writeSet();
+  model = writeNetwork("best.ckpt", dscnn({ filters: 8, blocks: 2 }));
+});
+
+const FAST = ["--epochs", "2", "--batch", "16", "--calibration", "10", "--average", "0.9"];
+const command = (out: string, ...rest: string[]) => [
+  ...["prune", "depth", model, "--data", data, "--out", folder.path(out), ...FAST, ...rest],
+];
+
+describe("thumbnet prune depth", () => {
+  test("trains heads on cuts and reports them beside the whole network and another", () => {
+    const narrow = writeNetwork("narrow.ckpt", dscnn({ filters: 4, blocks: 2 }));
+    const args = [
+      "--cut",
+      "conv1,block1",
+      "--head",
+      "dscnn32_16",
+      "4s2",
+      "--test",
+      "--add",
+      `narrow=${narrow}`,
+    ];
+    const report = thumbnetJson(...command("many", ...args, "--unfrozen", "--distill"));
+    expect(report.part).toBe("test");
+    expect(
+      report.entries.map((entry: { name: string; series: string }) => [entry.name, entry.series]),
+    ).toEqual([
+      ["whole", ""],
+      ["conv1", "4s2, unfrozen, distilled"],
+      ["block1", "4s2, unfrozen, distilled"],
+      ["conv1", "dscnn32_16, unfrozen, distilled"],
+      ["block1", "dscnn32_16, unfrozen, distilled"],
+      ["narrow", "other networks"],
+    ]);
+    expect(report.entries[1].costs.cycles).toBeLessThan(report.entries[0].costs.cycles);
+    const made = folder.path("many/conv1-4s2-unfrozen-distilled-seed1/int8.tflite");
+    const inspected = thumbnetJson("inspect", made);
+    expect(inspected).toMatchObject({ macs: report.entries[1].costs.macs, runs: true });
+
+    const text = thumbnet(...command("many", ...args, "--unfrozen", "--distill"));
+    expect(text.code).toBe(0);
+    expect(text.stdout).toMatch(/\nconv1 +4s2, unfrozen, distilled +\d+\.\d\d/);
+    expect(text.stderr).not.toMatch(/epoch/);
+  }, 120000);
+
+  test("Ctrl-C stops it, and the same command goes on", async () => {
+    const state = join(folder.path("parts"), "conv1-dscnn32_16-frozen-seed1/training/last.ckpt");
+    const args = command("parts", "--cut", "conv1", "--epochs", "40");
+    const code = await new Promise((resolve) => {
+      const child = spawn(process.execPath, [MAIN, ...args], { stdio: "ignore" });
+      const watch = setInterval(() => {
+        if (!existsSync(state)) return;
+        clearInterval(watch);
+        child.kill("SIGINT");
+      }, 10);
+      child.on("exit", (status) => {
+        clearInterval(watch);
+        resolve(status);
+      });
+    });
+    expect(code).toBe(1);
+    const log = join(folder.path("parts"), "conv1-dscnn32_16-frozen-seed1/training/log.jsonl");
+    const lines = () => readFileSync(log, "utf8").trim().split("\n");
+    expect(lines().length).toBeLessThan(40);
+    expect(thumbnet(...args).code).toBe(0);
+    expect(lines().map((line) => JSON.parse(line).epoch)).toEqual(
+      Array.from({ length: 40 }, (_, i) => i + 1),
+    );
+  }, 120000);
+
+  test("what is wrong is one clear line", () => {
+    const error = (...args: string[]) => {
+      const { code, stderr } = thumbnet(...args);
+      expect(code).not.toBe(0);
+      return stderr;
+    };
+    expect(error(...command("none", "--cut", "block7"))).toMatch(
+      /^thumbnet: dscnn-8x2: no cut "block7"; there are: conv1, block1, block2\n$/,
+    );
+    expect(error(...command("none", "--head", "huge"))).toMatch(
+      /thumbnet: no head "huge"; there are: dscnn32_16/,
+    );
+    expect(error(...command("none", "--frozen", "--unfrozen"))).toMatch(
+      /option '--unfrozen' cannot be used with option '--frozen'/,
+    );
+    expect(error(...command("none", "--steps", "0:1e30", "--weight-decay", "1", "--cut", "conv1"))).toMatch(
+      /thumbnet: the loss is (NaN|Infinity|-Infinity) \(epoch \d, step \d/,
+    );
+    const int8 = folder.write("int8.tflite", smallModel());
+    expect(error("prune", "depth", int8, "--data", data, "--out", folder.path("none"))).toMatch(
+      /^thumbnet: int8\.tflite: .*is not float32\n$/,
+    );
+    const five = writeNetwork("five.ckpt", dscnn({ filters: 4, blocks: 1, classes: 5 }));
+    expect(error("prune", "depth", five, "--data", data, "--out", folder.path("none"))).toMatch(
+      /thumbnet: dscnn-4x1: has 5 classes, the data set kws 12\n$/,
+    );
+    expect(
+      error("prune", "depth", model, "--data", folder.path("nowhere"), "--out", folder.path("none")),
+    ).toMatch(/nowhere: no such file/);
+  }, 120000);
+});
