@@ -72,6 +72,13 @@ test("a frozen tail stays as it was to the last bit, one that is not frozen lear
   expect(learnt).not.toEqual(ORIGINAL);
 });
 
+test("the rate of a tail that learns is the factor times that of the head", async () => {
+  const { out } = await prune({ frozen: false, tailRate: 0 });
+  const path = join(out, "block1-8-unfrozen-seed1/best.ckpt");
+  const isWeight = ([name]: readonly [string, unknown]) => name.endsWith("/weights");
+  expect((await tailOf(path)).filter(isWeight)).toEqual(ORIGINAL.filter(isWeight));
+});
+
 test("features kept for all epochs give the same training as features computed anew", async () => {
   const still = {
     train: { ...OPTIONS.train, augmentation: 0 },
@@ -95,11 +102,14 @@ test("a run over all cuts that was stopped goes on, and results that are there s
   });
   expect([whole.isDone, stopped.isDone]).toEqual([true, false]);
   const trained: string[] = [];
-  const resumed = await prune(
-    all,
-    { onEpoch: ({ name }, { epoch }) => trained.push(`${name}/${epoch}`) },
-    stopped.out,
-  );
+  const measured: string[] = [];
+  const hooks: DepthHooks = {
+    onEpoch: ({ name }, { epoch }) => trained.push(`${name}/${epoch}`),
+    onMeasure: (name) => measured.push(name),
+  };
+  const resumed = await prune(all, hooks, stopped.out);
+  expect(measured).not.toContain("conv1-8-frozen-seed1");
+  expect(measured).toContain("conv1-dense-frozen-seed1");
   expect(resumed.isDone).toBe(true);
   expect(trained.slice(0, 3)).toEqual([
     "conv1-dense-frozen-seed1/3",
