@@ -2,7 +2,12 @@
  * The runtime: a loop over the image's records that calls kernels. Memory holds, wherever the caller puts
  * them, the image (read only), the arena (as the chip has it) and a workspace that is this runtime's own:
  *
- *   workspace: for each record the address of its packed data (u32), scratch, packed data
+ *   workspace: for each record the address of its packed data and of its copy (u32 each), scratch, spare input,
+ *   packed data and copies
+ *
+ * Kernels read their input in another order than the chip's. Where a record's output lies on its input, the input is
+ * first copied to the spare region; such a record has a copy that reads from there. The workspace lies behind the
+ * image.
  */
 import { add_s8, add_s8_pack, add_s8_packed_bytes } from "./kernels/add_s8";
 import { avg_pool_s8 } from "./kernels/avg_pool_s8";
@@ -33,6 +38,8 @@ import {
 } from "./kernels/pointwise_s8";
 import { softmax_s8 } from "./kernels/softmax_s8";
 import { formCounts } from "./support/channels";
+import { inputBytes, overwritesInput } from "./support/overlap";
+import { CONSTANT_BIT } from "./support/operand";
 import * as R from "./support/records";
 
 const ALIGNMENT: usize = 16;
@@ -81,13 +88,13 @@ function scratchBytes(record: usize): usize {
   }
 }
 
-function pack(record: usize, image: usize, packed: usize): void {
+function pack(record: usize, image: usize, packed: usize, scratch: usize): void {
   switch (load<u8>(record)) {
     case R.CONV_S8:
-      conv_s8_pack(changetype<R.ConvS8Record>(record), image, packed);
+      conv_s8_pack(changetype<R.ConvS8Record>(record), image, packed, scratch);
       break;
     case R.POINTWISE_S8:
-      pointwise_s8_pack(changetype<R.PointwiseS8Record>(record), image, packed);
+      pointwise_s8_pack(changetype<R.PointwiseS8Record>(record), image, packed, scratch);
       break;
     case R.DEPTHWISE_S8:
       depthwise_s8_pack(changetype<R.DepthwiseS8Record>(record), image, packed);
@@ -104,7 +111,7 @@ function pack(record: usize, image: usize, packed: usize): void {
 // @ts-ignore: decorator
 @inline
 function addressesBytes(image: usize): usize {
-  return aligned(<usize>changetype<R.Header>(image).recordCount << 2);
+  return aligned(<usize>changetype<R.Header>(image).recordCount << 3);
 }
 
 function largestScratch(image: usize): usize {
@@ -115,6 +122,27 @@ function largestScratch(image: usize): usize {
   return aligned(bytes);
 }
 
+function largestSpare(image: usize): usize {
+  let bytes: usize = 0;
+  for (let i: u32 = 0; i < changetype<R.Header>(image).recordCount; i++) {
+    const record = recordAt(image, i);
+    if (overwritesInput(record)) bytes = max(bytes, inputBytes(record) + ALIGNMENT);
+  }
+  return aligned(bytes);
+}
+
+/** The first record whose packed data serve record `index` as well: slices of one operator share theirs. */
+function packedLike(image: usize, index: u32): u32 {
+  const record = recordAt(image, index);
+  const bytes = packedBytes(record);
+  for (let i: u32 = 0; i < index; i++) {
+    const other = recordAt(image, i);
+    // Opcode and operator.
+    if (load<u32>(other) == load<u32>(record) && packedBytes(other) == bytes) return i;
+  }
+  return index;
+}
+
 /** The first free address: everything above is the caller's. */
 export function heapBase(): usize {
   return aligned(__heap_base);
@@ -122,21 +150,38 @@ export function heapBase(): usize {
 
 /** Bytes of workspace that the image at this address needs. */
 export function workspaceBytes(image: usize): usize {
-  let bytes = addressesBytes(image) + largestScratch(image);
+  let bytes = addressesBytes(image) + largestScratch(image) + largestSpare(image);
   for (let i: u32 = 0; i < changetype<R.Header>(image).recordCount; i++) {
-    bytes += aligned(packedBytes(recordAt(image, i)));
+    const record = recordAt(image, i);
+    if (packedLike(image, i) == i) bytes += aligned(packedBytes(record));
+    if (overwritesInput(record)) bytes += aligned(R.RECORD_BYTES);
   }
   return bytes;
 }
 
 /** Packs weights into the workspace; once, before the first run. Addresses are multiples of 16. */
 export function prepare(image: usize, workspace: usize): void {
-  let packed = workspace + addressesBytes(image) + largestScratch(image);
+  const scratch = workspace + addressesBytes(image);
+  const spare = scratch + largestScratch(image);
+  let free = spare + largestSpare(image);
   for (let i: u32 = 0; i < changetype<R.Header>(image).recordCount; i++) {
     const record = recordAt(image, i);
-    store<u32>(workspace + (<usize>i << 2), <u32>packed);
-    pack(record, image, packed);
-    packed += aligned(packedBytes(record));
+    const entry = workspace + (<usize>i << 3);
+    const like = packedLike(image, i);
+    if (like == i) {
+      store<u32>(entry, <u32>free);
+      pack(record, image, free, scratch);
+      free += aligned(packedBytes(record));
+    } else {
+      store<u32>(entry, load<u32>(workspace + (<usize>like << 3)));
+    }
+    store<u32>(entry, 0, 4);
+    if (overwritesInput(record)) {
+      memory.copy(free, record, R.RECORD_BYTES);
+      changetype<R.PointwiseS8Record>(free).input = CONSTANT_BIT | <u32>(spare - image);
+      store<u32>(entry, <u32>free, 4);
+      free += aligned(R.RECORD_BYTES);
+    }
   }
 }
 
@@ -144,7 +189,15 @@ export function prepare(image: usize, workspace: usize): void {
 export function run(image: usize, arena: usize, workspace: usize, first: u32, last: u32): void {
   const scratch = workspace + addressesBytes(image);
   for (let i = first; i < last; i++) {
-    runRecord(recordAt(image, i), image, arena, <usize>load<u32>(workspace + (<usize>i << 2)), scratch);
+    const entry = workspace + (<usize>i << 3);
+    let record = recordAt(image, i);
+    const copy = <usize>load<u32>(entry, 4);
+    if (copy) {
+      const spare = image + (changetype<R.PointwiseS8Record>(copy).input & ~CONSTANT_BIT);
+      memory.copy(spare, arena + changetype<R.PointwiseS8Record>(record).input, inputBytes(record));
+      record = copy;
+    }
+    runRecord(record, image, arena, <usize>load<u32>(entry), scratch);
   }
 }
 

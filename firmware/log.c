@@ -37,7 +37,13 @@ static void observe(void *context, uint32_t index, const int8_t *output, uint32_
   observation *seen = (observation *)context;
   const thumbnet_log *log = seen->log;
   const uint32_t cycles = log->cycles == 0 ? 0 : log->cycles() - seen->start;
-  put_crc(log, "operator ", index, output, bytes);
+  if (bytes == 0) {
+    put_text(log, "operator ");
+    put_decimal(log, index);
+    put_text(log, " in slices");
+  } else {
+    put_crc(log, "operator ", index, output, bytes);
+  }
   if (log->cycles != 0) {
     put_text(log, " cycles ");
     put_decimal(log, cycles);

@@ -4,6 +4,7 @@
  *   thumbnet 1 image 5f3a9c10
  *   input 0 crc c711a7f3
  *   operator 0 crc 4c1b1790 cycles 4200000      (cycles only where there is a counter)
+ *   operator 1 in slices cycles 0               (it runs with later ones, its output never exists whole)
  *   ...
  *   output 0 80 7f 03 ...
  *   end

@@ -13,8 +13,9 @@ static const image_tensor *port_tensor(const thumbnet_model *model, uint32_t por
   return (const image_tensor *)(const void *)(model->image + ports[port].tensor);
 }
 
-/* Elements of a tensor: one byte each in the arena, whatever its type at the edge. */
+/* Elements of a tensor: one byte each in the arena, whatever its type at the edge; 0 if it never exists whole. */
 static uint32_t tensor_bytes(const image_tensor *tensor) {
+  if (tensor->operand == OPERAND_NEVER_WHOLE) return 0;
   const uint32_t *shape = (const uint32_t *)(const void *)(tensor + 1);
   uint32_t bytes = 1;
   for (uint32_t d = 0; d < tensor->rank; d++) bytes *= shape[d];
@@ -74,7 +75,9 @@ void thumbnet_run(const thumbnet_model *model, thumbnet_observer observer, void 
     }
     if (observer != 0) {
       const image_tensor *output = (const image_tensor *)(const void *)(model->image + operators[i].tensor);
-      observer(context, i, operand_address(output->operand, model->image, model->arena), tensor_bytes(output));
+      const uint32_t bytes = tensor_bytes(output);
+      const uint32_t operand = bytes == 0 ? 0 : output->operand;
+      observer(context, i, operand_address(operand, model->image, model->arena), bytes);
     }
   }
 }

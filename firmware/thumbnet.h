@@ -36,7 +36,8 @@ typedef struct {
 
 /*
  * Called after each operator with its index in the model file, and its output. `bytes` of a float32 output at
- * the edge count its int8 elements.
+ * the edge count its int8 elements; they are 0 for an operator that runs in slices of rows together with later ones,
+ * whose output never exists whole.
  */
 typedef void (*thumbnet_observer)(void *context, uint32_t index, const int8_t *output, uint32_t bytes);
 

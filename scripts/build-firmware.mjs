@@ -134,6 +134,9 @@ function symbols(file) {
   return found;
 }
 
+/** Of C that the chip's assembly stands for. */
+const NO_SYMBOLS = { defines: [], needs: [] };
+
 /** Every object by its source, with its sizes and the objects that it refers to; of libgcc what is reached. */
 function describeObjects(objects, libgcc) {
   const all = new Map();
@@ -144,7 +147,7 @@ function describeObjects(objects, libgcc) {
     if (!EMULATED_ONLY.includes(id))
       for (const name of defines) if (!definedBy.has(name)) definedBy.set(name, id);
   };
-  for (const [source, object] of objects) add(source, object, symbols(object).get(object));
+  for (const [source, object] of objects) add(source, object, symbols(object).get(object) ?? NO_SYMBOLS);
   for (const [member, entry] of symbols(libgcc)) add(`libgcc/${member}`, member, entry);
 
   const described = {};

@@ -1,7 +1,8 @@
 // The requantisation that is chosen at load equals the plain double rounding on every accumulator that can be reached.
 import { expect, it } from "vitest";
 import { loadModel } from "../src/index.ts";
-import { foldZeroPoint } from "../src/plan/lower/context.ts";
+import { interleaved } from "../src/plan/matrix.ts";
+import { exactRequantization } from "../src/plan/requantization.ts";
 import { SOAK } from "./support/implementations.ts";
 import { kernelImage } from "./support/kernel-image.ts";
 import { Random } from "./support/random.ts";
@@ -18,13 +19,19 @@ function randomChannels(seed: number) {
   const outputZeroPoint = isRelu ? -128 : random.integer(-128, 127);
   const weights = Int8Array.from({ length: 2 * CHANNELS }, (_, i) => (i & 1 ? 1 : 127));
   const bias = Int32Array.from({ length: CHANNELS }, () => random.integer(-20_000, 20_000));
+  const multipliers = Array.from({ length: CHANNELS }, () => ({
+    multiplier: random.integer(2 ** 30, 2 ** 31 - 1),
+    shift: random.integer(-12, seed % 5 === 0 ? 2 : -3),
+  }));
   const values = {
     input: { tensor: 0 },
     output: { tensor: 1 },
-    weights,
-    bias: foldZeroPoint(bias, weights, random.integer(-128, 127)),
-    multipliers: Int32Array.from({ length: CHANNELS }, () => random.integer(2 ** 30, 2 ** 31 - 1)),
-    shifts: Int8Array.from({ length: CHANNELS }, () => random.integer(-12, seed % 5 === 0 ? 2 : -3)),
+    weights: interleaved(weights, CHANNELS),
+    requantization: exactRequantization(bias, multipliers, {
+      weights,
+      order: "channels first",
+      inputZeroPoint: random.integer(-128, 127),
+    }),
     batch: ROWS,
     inputChannels: 2,
     outputChannels: CHANNELS,
@@ -32,7 +39,6 @@ function randomChannels(seed: number) {
     activationMin: isRelu || seed % 3 ? -128 : random.integer(-128, 0),
     activationMax: seed % 7 ? 127 : random.integer(1, 127),
     weightsZeroPoint: 0,
-    perChannel: 1,
   };
   return kernelImage({ kernel: "fully_connected_s8", values }, [INPUT.length], ROWS * CHANNELS);
 }

@@ -2,8 +2,9 @@
 import { describe, expect, it } from "vitest";
 import type { KernelCall } from "../src/plan/kernel-call.ts";
 import { KERNELS, type KernelName } from "../src/plan/layout.ts";
-import { foldZeroPoint } from "../src/plan/lower/context.ts";
+import { interleaved, matrixFields } from "../src/plan/matrix.ts";
 import { quantizeMultiplier, requantize } from "../src/plan/multiplier.ts";
+import { exactRequantization } from "../src/plan/requantization.ts";
 import { IMPLEMENTATIONS } from "./support/implementations.ts";
 import { kernelImage } from "./support/kernel-image.ts";
 import { hasShared } from "./support/shared.ts";
@@ -34,18 +35,19 @@ function kernelCase(
 type Channels = Extract<VectorCase, { op: "conv2d" | "depthwiseConv2d" | "fullyConnected" }>["call"];
 
 function channels(call: Channels, count: number) {
-  const { multipliers, shifts, bias } = call;
+  const { multipliers, shifts, bias, weights, inputZeroPoint } = call;
   const isShared = multipliers.length < count && !("inputDepth" in call);
-  const unfolded = bias ?? new Int32Array(count);
-  const weightsZeroPoint = "weightsZeroPoint" in call ? call.weightsZeroPoint : 0;
+  const factors = Array.from(isShared ? { length: count } : multipliers, (_, c) => ({
+    multiplier: multipliers[isShared ? 0 : c]!,
+    shift: shifts[isShared ? 0 : c]!,
+  }));
   return {
-    // The records of all but depthwise hold the bias with the input zero point folded in.
-    bias:
-      "depthMultiplier" in call
-        ? unfolded
-        : foldZeroPoint(unfolded, call.weights, call.inputZeroPoint, weightsZeroPoint),
-    multipliers: isShared ? new Int32Array(count).fill(multipliers[0]!) : multipliers,
-    shifts: Int8Array.from(isShared ? Array(count).fill(shifts[0]!) : shifts),
+    requantization: exactRequantization(bias ?? new Int32Array(count), factors, {
+      weights,
+      order: "depthMultiplier" in call ? "channels last" : "channels first",
+      inputZeroPoint,
+      weightsZeroPoint: "weightsZeroPoint" in call ? call.weightsZeroPoint : 0,
+    }),
   };
 }
 
@@ -54,7 +56,8 @@ function kernelCases(vector: VectorCase): KernelCase[] {
   switch (vector.op) {
     case "conv2d": {
       const { call, expected } = vector;
-      const own = { batch: call.batches, ...channels(call, call.outputChannels) };
+      const matrix = matrixFields(call.weights, call.outputChannels, call.groups);
+      const own = { batch: call.batches, ...channels(call, call.outputChannels), ...matrix };
       const cases = [kernelCase("conv_s8", call, own, [call.input], expected)];
       const taps = call.kernelHeight * call.kernelWidth * call.strideHeight * call.strideWidth * call.groups;
       if (taps === 1 && call.padTop + call.padLeft === 0) {
@@ -72,8 +75,8 @@ function kernelCases(vector: VectorCase): KernelCase[] {
       const { call, expected } = vector;
       const own = {
         ...channels(call, call.outputDepth),
+        weights: interleaved(call.weights, call.outputDepth),
         ...{ batch: call.batches, inputChannels: call.inputDepth, outputChannels: call.outputDepth },
-        perChannel: Number(call.multipliers.length > 1),
       };
       return [kernelCase("fully_connected_s8", call, own, [call.input], expected)];
     }
@@ -111,14 +114,18 @@ function kernelCases(vector: VectorCase): KernelCase[] {
     case "requantize": {
       // A fully connected layer whose accumulators are its biases: what comes out is the result, clamped.
       const { values, multipliers, shifts } = vector.call;
+      const weights = new Int8Array(values.length);
+      const factors = Array.from(multipliers, (multiplier, i) => ({ multiplier, shift: shifts[i]! }));
       const own = {
         ...{
-          weights: new Int8Array(values.length),
-          bias: values,
-          multipliers,
-          shifts: Int8Array.from(shifts),
+          weights: interleaved(weights, values.length),
+          requantization: exactRequantization(values, factors, {
+            weights,
+            order: "channels first",
+            inputZeroPoint: 0,
+          }),
         },
-        ...{ batch: 1, inputChannels: 1, outputChannels: values.length, perChannel: 1, weightsZeroPoint: 0 },
+        ...{ batch: 1, inputChannels: 1, outputChannels: values.length, weightsZeroPoint: 0 },
         ...{ inputZeroPoint: 0, outputZeroPoint: 0, activationMin: -128, activationMax: 127 },
       };
       const expected = Int8Array.from(vector.expected, (y) => Math.min(127, Math.max(-128, y)));

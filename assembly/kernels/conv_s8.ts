@@ -5,10 +5,23 @@
  * docs/arithmetic.md.
  */
 import { setTables } from "../support/channels";
-import { multiplyFour, multiplyOne, packedBytes, packWeights, PIXELS, setTarget, setWindow } from "../support/gemm";
+import {
+  multiplyFour,
+  multiplyOne,
+  packedBytes,
+  packPlain,
+  packWeights,
+  PIXELS,
+  plainBytes,
+  plainRows,
+  rowsBytes,
+  setTarget,
+  setWindow,
+  weightRow,
+} from "../support/gemm";
 import { addressOf } from "../support/operand";
-import { ConvS8Record } from "../support/records";
-import { clamp, requantize } from "../support/requantize";
+import { ConvS8Record, Requantization } from "../support/records";
+import { toInt8 } from "../support/requantization";
 import { coveredHeight, groupInputs, rowStride, widenInput } from "../support/widen";
 
 /*
@@ -22,9 +35,16 @@ function hasWholeRows(r: ConvS8Record): bool {
   return r.dilationWidth == 1;
 }
 
+/** Inputs of one output. */
+// @ts-ignore: decorator
+@inline
+function depthOf(r: ConvS8Record): i32 {
+  return <i32>r.kernelHeight * r.kernelWidth * groupInputs(r);
+}
+
 export function conv_s8_packed_bytes(r: ConvS8Record): usize {
-  if (!ASC_FEATURE_SIMD) return 0;
-  return <usize>r.groups * groupBytes(r);
+  if (ASC_FEATURE_SIMD) return <usize>r.groups * groupBytes(r);
+  return plainBytes(r.outputChannels, depthOf(r), r.sparse != 0);
 }
 
 function groupBytes(r: ConvS8Record): usize {
@@ -35,21 +55,22 @@ function groupBytes(r: ConvS8Record): usize {
 }
 
 export function conv_s8_scratch_bytes(r: ConvS8Record): usize {
-  return ASC_FEATURE_SIMD ? (<usize>coveredHeight(r) * rowStride(r) + 8) << 1 : 0;
+  return ASC_FEATURE_SIMD ? max((<usize>coveredHeight(r) * rowStride(r) + 8) << 1, rowsBytes(depthOf(r))) : 0;
 }
 
-export function conv_s8_pack(r: ConvS8Record, image: usize, packed: usize): void {
+export function conv_s8_pack(r: ConvS8Record, image: usize, packed: usize, scratch: usize): void {
   if (ASC_FEATURE_SIMD) {
-    const depth = <i32>r.kernelHeight * r.kernelWidth * groupInputs(r);
     const outputs = <i32>r.outputChannels / r.groups;
+    let weights = image + r.weights;
+    setTables(image + r.requantization, r.outputZeroPoint, r.activationMin, r.activationMax);
+    setRuns(r);
     for (let group = 0; group < <i32>r.groups; group++) {
-      const first = <usize>group * outputs;
-      const words = first << 2;
-      setTables(image + r.bias + words, image + r.multipliers + words, image + r.shifts + first, 1, r.outputZeroPoint, r.activationMin, r.activationMax);
-      setRuns(r);
-      packWeights(packed, image + r.weights + first * depth, outputs);
+      weights = packWeights(packed, weights, group * outputs, outputs, r.sparse != 0, scratch);
       packed += groupBytes(r);
     }
+  } else {
+    const t = changetype<Requantization>(image + r.requantization);
+    packPlain(packed, t, image + r.weights, depthOf(r), r.sparse != 0);
   }
 }
 
@@ -68,7 +89,7 @@ export function conv_s8(r: ConvS8Record, image: usize, arena: usize, packed: usi
   const outputBytes = <usize>r.outputHeight * r.outputWidth * r.outputChannels;
   for (let n = 0; n < <i32>r.batch; n++) {
     if (ASC_FEATURE_SIMD) convVector(r, input, output, packed, scratch);
-    else convPlain(r, image, input, output);
+    else convPlain(r, image, input, output, packed);
     input += inputBytes;
     output += outputBytes;
   }
@@ -117,20 +138,23 @@ function multiplyWindows(r: ConvS8Record, inputs: usize, packed: usize, output: 
   }
 }
 
-function convPlain(r: ConvS8Record, image: usize, input: usize, output: usize): void {
+function convPlain(r: ConvS8Record, image: usize, input: usize, output: usize, packed: usize): void {
+  const t = changetype<Requantization>(image + r.requantization);
   const depth = <i32>r.inputChannels / r.groups;
   const channels = <i32>r.outputChannels;
   const perGroup = channels / <i32>r.groups;
   const height = <i32>r.inputHeight;
   const width = <i32>r.inputWidth;
+  const padding = weightRow(depthOf(r)) - depthOf(r);
   for (let y = 0; y < <i32>r.outputHeight; y++) {
     for (let x = 0; x < <i32>r.outputWidth; x++) {
       const top = y * r.strideHeight - r.padTop;
       const left = x * r.strideWidth - r.padLeft;
-      let weights = image + r.weights;
+      let weights = r.sparse ? plainRows(packed, channels) : image + r.weights;
       for (let c = 0; c < channels; c++) {
         const from = input + (c / perGroup) * depth;
-        let sum = load<i32>(image + r.bias + (<usize>c << 2));
+        weights += padding;
+        let sum = load<i32>(packed + (<usize>c << 2));
         for (let ky = 0; ky < <i32>r.kernelHeight; ky++) {
           const iy = top + ky * r.dilationHeight;
           for (let kx = 0; kx < <i32>r.kernelWidth; kx++) {
@@ -144,9 +168,7 @@ function convPlain(r: ConvS8Record, image: usize, input: usize, output: usize): 
             weights += depth;
           }
         }
-        const multiplier = load<i32>(image + r.multipliers + (<usize>c << 2));
-        const value = requantize(sum, multiplier, load<i8>(image + r.shifts + c)) + r.outputZeroPoint;
-        store<i8>(output + c, <i8>clamp(value, r.activationMin, r.activationMax));
+        store<i8>(output + c, toInt8(t, c, sum, r.outputZeroPoint, r.activationMin, r.activationMax));
       }
       output += channels;
     }

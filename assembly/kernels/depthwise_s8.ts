@@ -8,8 +8,8 @@
  */
 import { BLOCK_BYTES, CHANNELS, packBlock, setSumRange, setTables } from "../support/channels";
 import { addressOf } from "../support/operand";
-import { DepthwiseS8Record } from "../support/records";
-import { clamp, requantize } from "../support/requantize";
+import { DepthwiseS8Record, Requantization } from "../support/records";
+import { packStarts, toInt8 } from "../support/requantization";
 import {
   coveredWidth,
   interleaveRows,
@@ -22,9 +22,6 @@ import {
   weightBytes,
 } from "../support/row_pairs";
 import { firstTap, lastTap } from "../support/window";
-
-/** What is taken off the bias because padding and input keep their zero point: i32 of eight channels. */
-const folded = memory.data(32);
 
 // @ts-ignore: decorator
 @inline
@@ -39,7 +36,8 @@ function blockBytes(r: DepthwiseS8Record): usize {
 }
 
 export function depthwise_s8_packed_bytes(r: DepthwiseS8Record): usize {
-  return isVector(r) ? <usize>((<i32>r.outputChannels + CHANNELS - 1) / CHANNELS) * blockBytes(r) : 0;
+  if (!isVector(r)) return <usize>r.outputChannels << 2;
+  return <usize>((<i32>r.outputChannels + CHANNELS - 1) / CHANNELS) * blockBytes(r);
 }
 
 export function depthwise_s8_scratch_bytes(r: DepthwiseS8Record): usize {
@@ -51,28 +49,27 @@ export function depthwise_s8_scratch_bytes(r: DepthwiseS8Record): usize {
  * pairs of an output row and, where two share their pairs, of the next one, which lies one row lower in them.
  */
 export function depthwise_s8_pack(r: DepthwiseS8Record, image: usize, packed: usize): void {
-  if (ASC_FEATURE_SIMD) {
-    if (!isVector(r)) return;
-    const channels = <i32>r.outputChannels;
-    const height = <i32>r.kernelHeight;
-    const width = <i32>r.kernelWidth;
-    setTables(image + r.bias, image + r.multipliers, image + r.shifts, 1, r.outputZeroPoint, r.activationMin, r.activationMax);
+  const channels = <i32>r.outputChannels;
+  const height = <i32>r.kernelHeight;
+  const width = <i32>r.kernelWidth;
+  if (!isVector(r)) {
+    const t = changetype<Requantization>(image + r.requantization);
+    packStarts(packed, t, image + r.weights, height * width, channels, 1, 0, r.inputZeroPoint);
+  } else if (ASC_FEATURE_SIMD) {
+    setTables(image + r.requantization, r.outputZeroPoint, r.activationMin, r.activationMax);
     for (let first = 0; first < channels; first += CHANNELS) {
       memory.fill(packed, 0, blockBytes(r));
       for (let i = 0; i < min(CHANNELS, channels - first); i++) {
         const weights = image + r.weights + (first + i);
         setSumRange(i, weights, height * width, channels, 0);
-        let sum = 0;
         for (let tap = 0; tap < height * width; tap++) {
           const w = <i32>load<i8>(weights + tap * channels);
-          sum += w;
           const y = tap / width, x = tap % width;
           storeTap(r, packed + BLOCK_BYTES, i, y, x, w);
           if (sharesPairs(r)) storeTap(r, packed + BLOCK_BYTES + weightBytes(r), i, y + 1, x, w);
         }
-        store<i32>(folded + (<usize>i << 2), sum * r.inputZeroPoint);
       }
-      packBlock(packed, first, channels, folded);
+      packBlock(packed, first, channels);
       packed += blockBytes(r);
     }
   }
@@ -88,7 +85,7 @@ export function depthwise_s8(r: DepthwiseS8Record, image: usize, arena: usize, p
   let output = addressOf(r.output, image, arena);
   for (let n = 0; n < <i32>r.batch; n++) {
     if (ASC_FEATURE_SIMD && r.depthMultiplier == 1) depthwiseVector(r, input, output, packed, scratch);
-    else depthwisePlain(r, image, input, output);
+    else depthwisePlain(r, image, input, output, packed);
     input += <usize>r.inputHeight * r.inputWidth * r.inputChannels;
     output += <usize>r.outputHeight * r.outputWidth * r.outputChannels;
   }
@@ -118,7 +115,8 @@ function depthwiseVector(r: DepthwiseS8Record, input: usize, output: usize, pack
   }
 }
 
-function depthwisePlain(r: DepthwiseS8Record, image: usize, input: usize, output: usize): void {
+function depthwisePlain(r: DepthwiseS8Record, image: usize, input: usize, output: usize, starts: usize): void {
+  const t = changetype<Requantization>(image + r.requantization);
   const channels = <i32>r.outputChannels;
   for (let y = 0; y < <i32>r.outputHeight; y++) {
     for (let x = 0; x < <i32>r.outputWidth; x++) {
@@ -131,7 +129,7 @@ function depthwisePlain(r: DepthwiseS8Record, image: usize, input: usize, output
       const x1 = lastTap(left, r.dilationWidth, r.inputWidth, r.kernelWidth);
       for (let c = 0; c < channels; c++) {
         const from = input + c / r.depthMultiplier;
-        let sum = load<i32>(image + r.bias + (<usize>c << 2));
+        let sum = load<i32>(starts + (<usize>c << 2));
         for (let ky = y0; ky < y1; ky++) {
           const row = (top + ky * r.dilationHeight) * <i32>r.inputWidth + left;
           const weights = image + r.weights + (ky * r.kernelWidth * channels + c);
@@ -140,9 +138,7 @@ function depthwisePlain(r: DepthwiseS8Record, image: usize, input: usize, output
             sum += a * <i32>load<i8>(weights + kx * channels);
           }
         }
-        const multiplier = load<i32>(image + r.multipliers + (<usize>c << 2));
-        const value = requantize(sum, multiplier, load<i8>(image + r.shifts + c)) + r.outputZeroPoint;
-        store<i8>(output + c, <i8>clamp(value, r.activationMin, r.activationMax));
+        store<i8>(output + c, toInt8(t, c, sum, r.outputZeroPoint, r.activationMin, r.activationMax));
       }
       output += channels;
     }

@@ -1,6 +1,7 @@
 /**
- * Fully connected: input [N, C_in], weights [C_out, C_in], output [N, C_out], all int8. Bias int32 for each
- * output channel (zero points folded in); one requantisation, or one for each; weights may have a zero point. See docs/arithmetic.md.
+ * Fully connected: input [N, C_in], weights [C_out / 4, C_in / 2, 4, 2] filled up with zeros, output [N, C_out], all
+ * int8. Bias int32 for each output channel (zero points folded in); one requantisation, or one for each; weights may
+ * have a zero point. See docs/arithmetic.md.
  */
 import {
   BLOCK_BYTES,
@@ -12,14 +13,36 @@ import {
   setSumRange,
   setTables,
   storeBytes,
+  widenSumRange,
 } from "../support/channels";
 import { widen } from "../support/gemm";
 import { addressOf } from "../support/operand";
-import { FullyConnectedS8Record } from "../support/records";
-import { clamp, requantize } from "../support/requantize";
+import { FullyConnectedS8Record, Requantization } from "../support/records";
+import { startOf, toInt8 } from "../support/requantization";
+
+/** Bytes of the weights of four outputs. */
+// @ts-ignore: decorator
+@inline
+function blockBytes(r: FullyConnectedS8Record): usize {
+  return <usize>((r.inputChannels + 1) >> 1) << 3;
+}
+
+/** Where the weights of an output begin: pairs of them, eight bytes apart. */
+// @ts-ignore: decorator
+@inline
+function weightsOf(r: FullyConnectedS8Record, image: usize, output: i32): usize {
+  return image + r.weights + <usize>(output >> 2) * blockBytes(r) + <usize>((output & 3) << 1);
+}
+
+// @ts-ignore: decorator
+@inline
+function weightAt(weights: usize, k: i32): i32 {
+  return <i32>load<i8>(weights + (<usize>(k >> 1) << 3) + (k & 1));
+}
 
 export function fully_connected_s8_packed_bytes(r: FullyConnectedS8Record): usize {
-  return ASC_FEATURE_SIMD ? <usize>((<i32>r.outputChannels + CHANNELS - 1) / CHANNELS) * BLOCK_BYTES : 0;
+  if (!ASC_FEATURE_SIMD) return <usize>r.outputChannels << 2;
+  return <usize>((<i32>r.outputChannels + CHANNELS - 1) / CHANNELS) * BLOCK_BYTES;
 }
 
 /** One input row as int16, zeros up to a whole vector. */
@@ -28,16 +51,26 @@ export function fully_connected_s8_scratch_bytes(r: FullyConnectedS8Record): usi
 }
 
 export function fully_connected_s8_pack(r: FullyConnectedS8Record, image: usize, packed: usize): void {
+  const depth = <i32>r.inputChannels;
   if (ASC_FEATURE_SIMD) {
     const channels = <i32>r.outputChannels;
-    const depth = <i32>r.inputChannels;
-    setTables(image + r.bias, image + r.multipliers, image + r.shifts, r.perChannel, r.outputZeroPoint, r.activationMin, r.activationMax);
+    setTables(image + r.requantization, r.outputZeroPoint, r.activationMin, r.activationMax);
     for (let c = 0; c < channels; c += CHANNELS) {
       for (let i = 0; i < min(CHANNELS, channels - c); i++) {
-        setSumRange(i, image + r.weights + <usize>(c + i) * depth, depth, 1, r.weightsZeroPoint);
+        const weights = weightsOf(r, image, c + i);
+        setSumRange(i, weights, (depth + 1) >> 1, 8, r.weightsZeroPoint);
+        widenSumRange(i, weights + 1, depth >> 1, 8, r.weightsZeroPoint);
       }
-      packBlock(packed, c, channels, 0);
+      packBlock(packed, c, channels);
       packed += BLOCK_BYTES;
+    }
+  } else {
+    const t = changetype<Requantization>(image + r.requantization);
+    for (let c = 0; c < <i32>r.outputChannels; c++) {
+      const weights = weightsOf(r, image, c);
+      let sum = -depth * r.weightsZeroPoint;
+      for (let k = 0; k < depth; k++) sum += weightAt(weights, k);
+      store<i32>(packed + (<usize>c << 2), startOf(t, c, sum));
     }
   }
 }
@@ -55,7 +88,7 @@ export function fully_connected_s8(r: FullyConnectedS8Record, image: usize, aren
       correction *= r.weightsZeroPoint;
     }
     if (ASC_FEATURE_SIMD) rowVector(r, image + r.weights, input, output, correction, packed, scratch);
-    else rowPlain(r, image, input, output, correction);
+    else rowPlain(r, image, input, output, correction, packed);
     input += depth;
     output += channels;
   }
@@ -76,56 +109,50 @@ function rowVector(
   const low = i8x16.splat(r.activationMin);
   const high = i8x16.splat(r.activationMax);
   widen(scratch, input, depth);
-  // The last load of a weight row runs into the next one: those weights must meet zeros.
-  v128.store(scratch + (<usize>depth << 1), i64x2.splat(0));
-  v128.store(scratch + (<usize>depth << 1), i64x2.splat(0), 16);
+  store<i16>(scratch + (<usize>depth << 1), 0);
+  const pairs = (depth + 1) >> 1;
+  const block = <usize>pairs << 3;
+  const offset = i32x4.splat(correction);
   for (let c = 0; c < channels; c += CHANNELS) {
-    const offset = i32x4.splat(correction);
-    const sum0 = fourRows(weights, scratch, depth, channels - c);
-    const sum1 = channels - c > 4 ? fourRows(weights + (depth << 2), scratch, depth, channels - c - 4) : sum0;
-    const acc0 = i32x4.add(i32x4.add(sum0, offset), biasLow(packed));
-    const acc1 = i32x4.add(i32x4.add(sum1, offset), biasHigh(packed));
-    storeBytes(output + c, requantizeBlock(acc0, acc1, packed, outputZeroPoint, low, high), channels - c);
-    weights += depth << 3;
+    // Of a last block of four, those four twice.
+    const next = channels - c > 4 ? weights + block : weights;
+    let a = i32x4.add(biasLow(packed), offset), b = i32x4.add(biasHigh(packed), offset);
+    let a1 = i32x4.splat(0), b1 = a1;
+    let p = 0;
+    for (; p + 1 < pairs; p += 2) {
+      const at = <usize>p << 3;
+      const x = v128.load_splat<i32>(scratch + (<usize>p << 2)), y = v128.load_splat<i32>(scratch + (<usize>p << 2), 4);
+      a = i32x4.add(a, i32x4.dot_i16x8_s(x, v128.load_ext<i8>(weights + at)));
+      b = i32x4.add(b, i32x4.dot_i16x8_s(x, v128.load_ext<i8>(next + at)));
+      a1 = i32x4.add(a1, i32x4.dot_i16x8_s(y, v128.load_ext<i8>(weights + at, 8)));
+      b1 = i32x4.add(b1, i32x4.dot_i16x8_s(y, v128.load_ext<i8>(next + at, 8)));
+    }
+    if (p < pairs) {
+      const x = v128.load_splat<i32>(scratch + (<usize>p << 2));
+      a = i32x4.add(a, i32x4.dot_i16x8_s(x, v128.load_ext<i8>(weights + (<usize>p << 3))));
+      b = i32x4.add(b, i32x4.dot_i16x8_s(x, v128.load_ext<i8>(next + (<usize>p << 3))));
+    }
+    const result = requantizeBlock(i32x4.add(a, a1), i32x4.add(b, b1), packed, outputZeroPoint, low, high);
+    storeBytes(output + c, result, channels - c);
+    weights += block << 1;
     packed += BLOCK_BYTES;
   }
 }
 
-/** Products of one input row with four weight rows; of the last `rows` < 4, the last is repeated. */
-// @ts-ignore: decorator
-@inline
-function fourRows(weights: usize, row: usize, depth: i32, rows: i32): v128 {
-  const w1 = weights + (rows > 1 ? <usize>depth : 0);
-  const w2 = w1 + (rows > 2 ? <usize>depth : 0);
-  const w3 = w2 + (rows > 3 ? <usize>depth : 0);
-  let a = i32x4.splat(0), b = a, c = a, d = a;
-  for (let k = 0; k < depth; k += 16) {
-    const x0 = v128.load(row + (<usize>k << 1)), x1 = v128.load(row + (<usize>k << 1), 16);
-    const wa = weights + k, wb = w1 + k, wc = w2 + k, wd = w3 + k;
-    a = i32x4.add(a, i32x4.dot_i16x8_s(x0, v128.load_ext<i8>(wa)));
-    b = i32x4.add(b, i32x4.dot_i16x8_s(x0, v128.load_ext<i8>(wb)));
-    c = i32x4.add(c, i32x4.dot_i16x8_s(x0, v128.load_ext<i8>(wc)));
-    d = i32x4.add(d, i32x4.dot_i16x8_s(x0, v128.load_ext<i8>(wd)));
-    a = i32x4.add(a, i32x4.dot_i16x8_s(x1, v128.load_ext<i8>(wa, 8)));
-    b = i32x4.add(b, i32x4.dot_i16x8_s(x1, v128.load_ext<i8>(wb, 8)));
-    c = i32x4.add(c, i32x4.dot_i16x8_s(x1, v128.load_ext<i8>(wc, 8)));
-    d = i32x4.add(d, i32x4.dot_i16x8_s(x1, v128.load_ext<i8>(wd, 8)));
-  }
-  const ab = i32x4.add(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7));
-  const cd = i32x4.add(v128.shuffle<i32>(c, d, 0, 4, 1, 5), v128.shuffle<i32>(c, d, 2, 6, 3, 7));
-  return i32x4.add(v128.shuffle<i32>(ab, cd, 0, 1, 4, 5), v128.shuffle<i32>(ab, cd, 2, 3, 6, 7));
-}
-
-function rowPlain(r: FullyConnectedS8Record, image: usize, input: usize, output: usize, correction: i32): void {
+function rowPlain(
+  r: FullyConnectedS8Record,
+  image: usize,
+  input: usize,
+  output: usize,
+  correction: i32,
+  starts: usize,
+): void {
+  const t = changetype<Requantization>(image + r.requantization);
   const depth = <i32>r.inputChannels;
-  let weights = image + r.weights;
   for (let c = 0; c < <i32>r.outputChannels; c++) {
-    let sum = load<i32>(image + r.bias + (<usize>c << 2)) + correction;
-    for (let k = 0; k < depth; k++) sum += <i32>load<i8>(input + k) * <i32>load<i8>(weights + k);
-    const channel = r.perChannel ? <usize>c : 0;
-    const multiplier = load<i32>(image + r.multipliers + (channel << 2));
-    const value = requantize(sum, multiplier, load<i8>(image + r.shifts + channel)) + r.outputZeroPoint;
-    store<i8>(output + c, <i8>clamp(value, r.activationMin, r.activationMax));
-    weights += depth;
+    const weights = weightsOf(r, image, c);
+    let sum = load<i32>(starts + (<usize>c << 2)) + correction;
+    for (let k = 0; k < depth; k++) sum += <i32>load<i8>(input + k) * weightAt(weights, k);
+    store<i8>(output + c, toInt8(t, c, sum, r.outputZeroPoint, r.activationMin, r.activationMax));
   }
 }

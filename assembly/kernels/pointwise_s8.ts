@@ -3,10 +3,24 @@
  * Per output channel int32 bias (input zero point folded in) and requantisation; see docs/arithmetic.md.
  */
 import { setTables } from "../support/channels";
-import { multiplyFour, multiplyOne, packedBytes, packWeights, PIXELS, setTarget, setWindow, widen } from "../support/gemm";
+import {
+  multiplyFour,
+  multiplyOne,
+  packedBytes,
+  packPlain,
+  packWeights,
+  PIXELS,
+  plainBytes,
+  plainRows,
+  rowsBytes,
+  setTarget,
+  setWindow,
+  weightRow,
+  widen,
+} from "../support/gemm";
 import { addressOf } from "../support/operand";
-import { PointwiseS8Record } from "../support/records";
-import { clamp, requantize } from "../support/requantize";
+import { PointwiseS8Record, Requantization } from "../support/records";
+import { toInt8 } from "../support/requantization";
 
 /** int16 from one pixel's inputs to the next: whole vectors. */
 // @ts-ignore: decorator
@@ -16,18 +30,22 @@ function inputStride(r: PointwiseS8Record): i32 {
 }
 
 export function pointwise_s8_packed_bytes(r: PointwiseS8Record): usize {
-  return ASC_FEATURE_SIMD ? packedBytes(r.inputChannels, 1, r.outputChannels) : 0;
+  if (ASC_FEATURE_SIMD) return packedBytes(r.inputChannels, 1, r.outputChannels);
+  return plainBytes(r.outputChannels, r.inputChannels, r.sparse != 0);
 }
 
 export function pointwise_s8_scratch_bytes(r: PointwiseS8Record): usize {
-  return ASC_FEATURE_SIMD ? <usize>(inputStride(r) * PIXELS) << 1 : 0;
+  return ASC_FEATURE_SIMD ? max(<usize>(inputStride(r) * PIXELS) << 1, rowsBytes(r.inputChannels)) : 0;
 }
 
-export function pointwise_s8_pack(r: PointwiseS8Record, image: usize, packed: usize): void {
+export function pointwise_s8_pack(r: PointwiseS8Record, image: usize, packed: usize, scratch: usize): void {
   if (ASC_FEATURE_SIMD) {
-    setTables(image + r.bias, image + r.multipliers, image + r.shifts, 1, r.outputZeroPoint, r.activationMin, r.activationMax);
+    setTables(image + r.requantization, r.outputZeroPoint, r.activationMin, r.activationMax);
     setWindow(r.inputChannels, 1, 0, 1, 0);
-    packWeights(packed, image + r.weights, r.outputChannels);
+    packWeights(packed, image + r.weights, 0, r.outputChannels, r.sparse != 0, scratch);
+  } else {
+    const t = changetype<Requantization>(image + r.requantization);
+    packPlain(packed, t, image + r.weights, r.inputChannels, r.sparse != 0);
   }
 }
 
@@ -35,7 +53,7 @@ export function pointwise_s8(r: PointwiseS8Record, image: usize, arena: usize, p
   const input = addressOf(r.input, image, arena);
   const output = addressOf(r.output, image, arena);
   if (ASC_FEATURE_SIMD) pointwiseVector(r, input, output, packed, scratch);
-  else pointwisePlain(r, image, input, output);
+  else pointwisePlain(r, image, input, output, packed);
 }
 
 function pointwiseVector(r: PointwiseS8Record, input: usize, output: usize, packed: usize, scratch: usize): void {
@@ -63,20 +81,18 @@ function pointwiseVector(r: PointwiseS8Record, input: usize, output: usize, pack
   }
 }
 
-function pointwisePlain(r: PointwiseS8Record, image: usize, input: usize, output: usize): void {
+function pointwisePlain(r: PointwiseS8Record, image: usize, input: usize, output: usize, packed: usize): void {
   const depth = <i32>r.inputChannels;
   const channels = <i32>r.outputChannels;
-  const bias = image + r.bias;
-  const multipliers = image + r.multipliers;
-  const shifts = image + r.shifts;
+  const t = changetype<Requantization>(image + r.requantization);
+  const stride = weightRow(depth);
   for (let p = <i32>r.pixels; p > 0; p--) {
-    let weights = image + r.weights;
+    let weights = (r.sparse ? plainRows(packed, channels) : image + r.weights) + (stride - depth);
     for (let c = 0; c < channels; c++) {
-      let sum = load<i32>(bias + (<usize>c << 2));
+      let sum = load<i32>(packed + (<usize>c << 2));
       for (let k = 0; k < depth; k++) sum += <i32>load<i8>(input + k) * <i32>load<i8>(weights + k);
-      weights += depth;
-      const y = requantize(sum, load<i32>(multipliers + (<usize>c << 2)), load<i8>(shifts + c)) + r.outputZeroPoint;
-      store<i8>(output + c, <i8>clamp(y, r.activationMin, r.activationMax));
+      weights += stride;
+      store<i8>(output + c, toInt8(t, c, sum, r.outputZeroPoint, r.activationMin, r.activationMax));
     }
     input += depth;
     output += channels;

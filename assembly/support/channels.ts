@@ -2,11 +2,34 @@
  * Requantisation eight channels at a time (SIMD). A block holds for eight channels what the form needs that was
  * proven for all of them (see `solve.ts`), padded with zeros past the last channel:
  *
- *     0 form   16 bias (less the origin)   48 scale or multiplier   80 offset or 2^(30 - right shift)
- *   112 offset below zero less offset, or shift
+ *     0 form, product shift, output shift, least output (the last three for TWO_PART only)
+ *    16 bias (less the origin)   48 scale, multiplier or high factor   80 offset or 2^(30 - right shift)
+ *   112 offset below zero less offset, shift or low factor
  */
+import { Requantization } from "./records";
+import {
+  biasOf,
+  highFactorOf,
+  isTwoPart,
+  lowFactorOf,
+  multiplierOf,
+  offsetOf,
+  shiftOf,
+  startOf,
+} from "./requantization";
 import { requantize } from "./requantize";
-import { Channel, FLOAT, FLOAT_SIGN, INTEGER, PLAIN, ROUNDER, Solution, solveFloat, solveFloatSign } from "./solve";
+import {
+  Channel,
+  FLOAT,
+  FLOAT_SIGN,
+  INTEGER,
+  PLAIN,
+  ROUNDER,
+  Solution,
+  solveFloat,
+  solveFloatSign,
+  TWO_PART,
+} from "./solve";
 
 export const CHANNELS: i32 = 8;
 export const BLOCK_BYTES: usize = 144;
@@ -16,20 +39,16 @@ const OFFSET: usize = 80;
 const EXTRA: usize = 112;
 
 /** How many channels each form was chosen for, since the module was instantiated: u32 by form. */
-export const formCounts = memory.data(16);
+export const formCounts = memory.data(20);
 
 const channel = changetype<Channel>(memory.data(offsetof<Channel>()));
 const solution = changetype<Solution>(memory.data(offsetof<Solution>()));
 
-/** What all channels of an operator have in common, and where the tables of its image are. */
+/** What all channels of an operator have in common. */
 // @ts-ignore: decorator
 @unmanaged
 export class Tables {
-  bias: usize;
-  multipliers: usize;
-  shifts: usize;
-  /** 1, or 0 for one multiplier for all channels. */
-  step: usize;
+  requantization: Requantization;
   zeroPoint: i32;
   low: i32;
   high: i32;
@@ -37,51 +56,78 @@ export class Tables {
 
 export const tables = changetype<Tables>(memory.data(offsetof<Tables>()));
 
-export function setTables(
-  bias: usize,
-  multipliers: usize,
-  shifts: usize,
-  step: usize,
-  zeroPoint: i32,
-  low: i32,
-  high: i32,
-): void {
-  tables.bias = bias;
-  tables.multipliers = multipliers;
-  tables.shifts = shifts;
-  tables.step = step;
+export function setTables(requantization: usize, zeroPoint: i32, low: i32, high: i32): void {
+  tables.requantization = changetype<Requantization>(requantization);
   tables.zeroPoint = zeroPoint;
   tables.low = low;
   tables.high = high;
 }
 
-/** The range of sum(x * w) for channel `first + i` at index i: i32 minimum and maximum, of eight channels. */
-export const sums = memory.data(64);
+/** What is known of a channel's weights, and of its sum with any int8 input. */
+// @ts-ignore: decorator
+@unmanaged
+class Sum {
+  /** The range of sum(x * w). */
+  low: i32;
+  high: i32;
+  weights: i32;
+}
 
-/** Sets the range of a channel's sum from its weights, `stride` bytes apart, with any int8 input. */
+const sums = memory.data(8 * 12);
+
+// @ts-ignore: decorator
+@inline
+function sumAt(i: i32): Sum {
+  return changetype<Sum>(sums + <usize>i * offsetof<Sum>());
+}
+
+/** Sets what is known of channel i of a block from its weights, `stride` bytes apart. */
 export function setSumRange(i: i32, weights: usize, count: i32, stride: usize, weightsZeroPoint: i32): void {
-  let low = 0, high = 0;
+  const s = sumAt(i);
+  s.low = 0;
+  s.high = 0;
+  s.weights = 0;
+  widenSumRange(i, weights, count, stride, weightsZeroPoint);
+}
+
+/** The same with more weights of the channel. */
+export function widenSumRange(i: i32, weights: usize, count: i32, stride: usize, weightsZeroPoint: i32): void {
+  const s = sumAt(i);
+  let low = s.low, high = s.high, sum = s.weights;
   for (let k = 0; k < count; k++) {
     const w = <i32>load<i8>(weights) - weightsZeroPoint;
     low += w > 0 ? w * -128 : w * 127;
     high += w > 0 ? w * 127 : w * -128;
+    sum += w;
     weights += stride;
   }
-  store<i32>(sums + (<usize>i << 3), low);
-  store<i32>(sums + (<usize>i << 3), high, 4);
+  s.low = low;
+  s.high = high;
+  s.weights = sum;
 }
 
-/** Fills `channel`; false where an accumulator could leave int32. `folded` is taken off the bias. */
-function setChannel(i: i32, c: usize, folded: i32): bool {
-  const bias = <i64>load<i32>(tables.bias + (c << 2)) - folded;
-  const low = bias + load<i32>(sums + (<usize>i << 3)), high = bias + load<i32>(sums + (<usize>i << 3), 4);
-  channel.multiplier = load<i32>(tables.multipliers + ((c * tables.step) << 2));
-  channel.shift = load<i8>(tables.shifts + c * tables.step);
-  channel.zeroPoint = tables.zeroPoint;
+/** Fills `channel`; false where an accumulator could leave int32. */
+function setChannel(i: i32, c: i32): bool {
+  const t = tables.requantization;
+  const sum = sumAt(i);
+  const start = <i64>startOf(t, c, sum.weights);
+  const low = start + sum.low, high = start + sum.high;
+  channel.isTwoPart = isTwoPart(t);
   channel.low = tables.low;
   channel.high = tables.high;
   channel.accMin = <i32>low;
   channel.accMax = <i32>high;
+  if (channel.isTwoPart) {
+    channel.highFactor = highFactorOf(t, c);
+    channel.lowFactor = lowFactorOf(t, c);
+    channel.offset = offsetOf(t, c);
+    channel.productShift = t.productShift;
+    channel.outputShift = t.outputShift;
+    return true;
+  }
+  channel.multiplier = multiplierOf(t, c);
+  channel.shift = shiftOf(t, c);
+  channel.zeroPoint = tables.zeroPoint;
   // The left shift must not wrap either.
   const limit = (<i64>1 << 31) >> max(channel.shift, 0);
   return low >= -limit && high < limit;
@@ -94,14 +140,13 @@ export function isPlain(shift: i32): bool {
   return shift > 0 || shift < -30;
 }
 
-function tryFloat(block: usize, first: i32, count: i32, folded: usize, form: i32): bool {
+function tryFloat(block: usize, first: i32, count: i32, form: i32): bool {
   for (let i = 0; i < count; i++) {
-    const c = <usize>(first + i);
+    const c = first + i;
     const at = block + (<usize>i << 2);
-    const fold = folded ? load<i32>(folded + (<usize>i << 2)) : 0;
-    if (!setChannel(i, c, fold)) return false;
+    if (!setChannel(i, c)) return false;
     if (!(form == FLOAT ? solveFloat(channel, solution) : solveFloatSign(channel, solution))) return false;
-    store<i32>(at, load<i32>(tables.bias + (c << 2)) - fold - solution.origin, BIAS);
+    store<i32>(at, startOf(tables.requantization, c, sumAt(i).weights) - solution.origin, BIAS);
     store<f32>(at, solution.scale, SCALE);
     store<f32>(at, solution.offset, OFFSET);
     store<f32>(at, form == FLOAT ? 0.0 : solution.offset2 - solution.offset, EXTRA);
@@ -111,28 +156,44 @@ function tryFloat(block: usize, first: i32, count: i32, folded: usize, form: i32
   return true;
 }
 
-/**
- * Fills the block of channels [first, first + 8) of `channels` by the cheapest form that is proven for all of them.
- * `tables` and `sums` are set; `folded` is 0, or the address of what is taken off each bias (i32).
- */
-export function packBlock(block: usize, first: i32, channels: i32, folded: usize): void {
-  const count = min(CHANNELS, channels - first);
+/** What always serves, by what the image has. */
+function packIntegers(block: usize, first: i32, count: i32): i32 {
+  const t = tables.requantization;
+  let form = INTEGER;
   memory.fill(block, 0, BLOCK_BYTES);
-  let form = FLOAT;
-  while (form < INTEGER && !tryFloat(block, first, count, folded, form)) form++;
-  if (form >= INTEGER) {
-    memory.fill(block, 0, BLOCK_BYTES);
-    for (let i = 0; i < count; i++) {
-      const c = <usize>(first + i);
-      const at = block + (<usize>i << 2);
-      const shift = <i32>load<i8>(tables.shifts + c * tables.step);
-      store<i32>(at, load<i32>(tables.bias + (c << 2)) - (folded ? load<i32>(folded + (<usize>i << 2)) : 0), BIAS);
-      store<i32>(at, load<i32>(tables.multipliers + ((c * tables.step) << 2)), SCALE);
+  for (let i = 0; i < count; i++) {
+    const c = first + i;
+    const at = block + (<usize>i << 2);
+    store<i32>(at, startOf(t, c, sumAt(i).weights), BIAS);
+    if (isTwoPart(t)) {
+      store<i32>(at, highFactorOf(t, c), SCALE);
+      store<i32>(at, offsetOf(t, c), OFFSET);
+      store<i32>(at, lowFactorOf(t, c), EXTRA);
+    } else {
+      const shift = shiftOf(t, c);
+      store<i32>(at, multiplierOf(t, c), SCALE);
       store<i32>(at, isPlain(shift) ? 0 : 1 << (30 + shift), OFFSET);
       store<i32>(at, shift, EXTRA);
       if (isPlain(shift)) form = PLAIN;
     }
   }
+  if (!isTwoPart(t)) return form;
+  store<i32>(block, t.productShift, 4);
+  store<i32>(block, t.outputShift, 8);
+  store<i32>(block, tables.low, 12);
+  return TWO_PART;
+}
+
+/**
+ * Fills the block of channels [first, first + 8) of `channels` by the cheapest form that is proven for all of them.
+ * `tables` and the sums of the channels are set.
+ */
+export function packBlock(block: usize, first: i32, channels: i32): void {
+  const count = min(CHANNELS, channels - first);
+  memory.fill(block, 0, BLOCK_BYTES);
+  let form = FLOAT;
+  while (form < INTEGER && !tryFloat(block, first, count, form)) form++;
+  if (form >= INTEGER) form = packIntegers(block, first, count);
   store<i32>(block, form);
   const counter = formCounts + (<usize>form << 2);
   store<u32>(counter, load<u32>(counter) + count);
@@ -192,10 +253,20 @@ function floatSignLanes(acc: v128, block: usize): v128 {
   return roundLanes(f32x4.add(product, f32x4.add(v128.load(block, OFFSET), below)));
 }
 
+/** Four sums, by the constants of four channels and the shifts of their block. */
+function twoPartLanes(sum: v128, channels: usize, block: usize): v128 {
+  const fine = i32x4.shr_s(i32x4.mul(sum, v128.load(channels, EXTRA)), load<i32>(block, 4));
+  const value = i32x4.add(i32x4.add(i32x4.mul(sum, v128.load(channels, SCALE)), fine), v128.load(channels, OFFSET));
+  return i32x4.add(i32x4.shr_s(value, load<i32>(block, 8)), i32x4.splat(load<i32>(block, 12)));
+}
+
 /** Eight accumulators of a block's channels to eight int8 in the low half, by any form but FLOAT. */
 function requantizeOther(low: v128, high: v128, block: usize, zeroPoint: v128): v128 {
   const form = load<i32>(block);
   if (form == FLOAT_SIGN) return i16x8.narrow_i32x4_s(floatSignLanes(low, block), floatSignLanes(high, block + 16));
+  if (form == TWO_PART) {
+    return i16x8.narrow_i32x4_s(twoPartLanes(low, block, block), twoPartLanes(high, block + 16, block));
+  }
   if (form == INTEGER) {
     low = requantizeLanes(low, v128.load(block, SCALE), v128.load(block, OFFSET));
     high = requantizeLanes(high, v128.load(block, SCALE + 16), v128.load(block, OFFSET + 16));

@@ -17,6 +17,8 @@ import {
   setSumRange,
   storeBytes,
 } from "./channels";
+import { Requantization } from "./records";
+import { packStarts } from "./requantization";
 
 const PAIR_BYTES: usize = 32;
 const COUNT_BYTES: usize = 16;
@@ -74,27 +76,93 @@ export function packedBytes(length: i32, count: i32, channels: i32): usize {
   return <usize>((channels + CHANNELS - 1) / CHANNELS) * blockBytes(pairsOf(length, count));
 }
 
-/** Packs weights [channels, rows, columns, length] int8 and their requantisation; `tables` and `window` are set. */
-export function packWeights(packed: usize, weights: usize, channels: i32): void {
+/** Bytes of an output channel's weights in the image: whole words, filled up in front. */
+// @ts-ignore: decorator
+@inline
+export function weightRow(depth: i32): i32 {
+  return (depth + 3) & ~3;
+}
+
+/** The weights of one output channel, dense or sparse, to `target`, as in a dense row. Returns the next channel's. */
+export function expandRow(weights: usize, depth: i32, sparse: bool, target: usize): usize {
+  const stride = weightRow(depth);
+  if (!sparse) {
+    memory.copy(target, weights, stride);
+    return weights + stride;
+  }
+  memory.fill(target, 0, stride);
+  target += stride - depth;
+  let pair = weights + 2;
+  const end = pair + (<usize>load<u16>(weights) << 1);
+  for (; pair < end; pair += 2) {
+    target += load<u8>(pair, 1);
+    store<i8>(target++, load<i8>(pair));
+  }
+  return end;
+}
+
+/** Room for the rows of a block while they are packed. */
+export function rowsBytes(depth: i32): usize {
+  return <usize>CHANNELS * weightRow(depth);
+}
+
+/** What kernels without vectors need: where sums start, i32 for each channel; then sparse weights as dense rows. */
+export function plainBytes(channels: i32, depth: i32, sparse: bool): usize {
+  return (<usize>channels << 2) + (sparse ? <usize>channels * weightRow(depth) : 0);
+}
+
+export function plainRows(packed: usize, channels: i32): usize {
+  return packed + (<usize>channels << 2);
+}
+
+export function packPlain(packed: usize, t: Requantization, weights: usize, depth: i32, sparse: bool): void {
+  const channels = <i32>t.channels;
+  const stride = weightRow(depth);
+  if (sparse) {
+    const rows = plainRows(packed, channels);
+    for (let c = 0; c < channels; c++) weights = expandRow(weights, depth, true, rows + <usize>c * stride);
+    weights = rows;
+  }
+  packStarts(packed, t, weights + (stride - depth), depth, 1, stride, 0, 0);
+}
+
+/**
+ * Packs weights [channels, rows, columns, length] int8 of an image, and the requantisation of channels
+ * [start, start + channels); `tables` and `window` are set. Returns the weights behind these.
+ */
+export function packWeights(
+  packed: usize,
+  weights: usize,
+  start: i32,
+  channels: i32,
+  sparse: bool,
+  rows: usize,
+): usize {
   const length = window.length;
   const runs = window.columns * window.rows;
   const depth = length * runs;
+  const stride = weightRow(depth);
   const pairs = windowPairs();
-  for (let first = 0; first < channels; first += CHANNELS) {
-    const count = min(CHANNELS, channels - first);
-    for (let c = 0; c < count; c++) setSumRange(c, weights + <usize>(first + c) * depth, depth, 1, 0);
-    packBlock(packed, first, channels, 0);
+  const end = start + channels;
+  for (let first = start; first < end; first += CHANNELS) {
+    const count = min(CHANNELS, end - first);
+    for (let c = 0; c < count; c++) {
+      const row = rows + <usize>c * stride;
+      weights = expandRow(weights, depth, sparse, row);
+      setSumRange(c, row + (stride - depth), depth, 1, 0);
+    }
+    packBlock(packed, first, end);
     let kept = 0;
     const offsets = packed + BLOCK_BYTES + COUNT_BYTES;
     const values = offsets + offsetBytes(pairs);
     for (let run = 0; run < runs; run++) {
-      const start = (run / window.columns) * window.rowStride + (run % window.columns) * window.columnStride;
+      const runStart = (run / window.columns) * window.rowStride + (run % window.columns) * window.columnStride;
       for (let k = 0; k < length; k += 2) {
         const at = values + <usize>kept * PAIR_BYTES;
         let any = 0;
         memory.fill(at, 0, PAIR_BYTES);
         for (let c = 0; c < count; c++) {
-          const from = weights + <usize>((first + c) * depth + run * length + k);
+          const from = rows + <usize>(c * stride + stride - depth + run * length + k);
           const a = <i32>load<i8>(from);
           const b = k + 1 < length ? <i32>load<i8>(from + 1) : 0;
           store<i16>(at + (<usize>c << 2), <i16>a);
@@ -102,13 +170,14 @@ export function packWeights(packed: usize, weights: usize, channels: i32): void 
           any |= a | b;
         }
         if (any == 0) continue;
-        store<u32>(offsets + (<usize>kept << 2), <u32>((start + k) << 1));
+        store<u32>(offsets + (<usize>kept << 2), <u32>((runStart + k) << 1));
         kept++;
       }
     }
     store<i32>(packed + BLOCK_BYTES, kept);
     packed += blockBytes(pairs);
   }
+  return weights;
 }
 
 /** Widens `count` int8 to int16; reads and writes up to 7 elements more. */

@@ -1,5 +1,5 @@
 /** The bit of an operand that says that it lies in the image. */
-const CONSTANT_BIT: u32 = 0x80000000;
+export const CONSTANT_BIT: u32 = 0x80000000;
 
 /** The address of an operand: in the image if it is constant, else in the arena. */
 // @ts-ignore: decorator

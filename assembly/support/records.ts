@@ -1,6 +1,6 @@
 // Written by scripts/build.mjs from src/plan/layout.ts. Do not edit.
 
-export const RECORD_BYTES: usize = 64;
+export const RECORD_BYTES: usize = 68;
 
 export const CONV_S8: u8 = 1;
 export const POINTWISE_S8: u8 = 2;
@@ -15,6 +15,9 @@ export const SOFTMAX_S8: u8 = 10;
 export const PAD_S8: u8 = 11;
 export const MEAN_S8: u8 = 12;
 export const COPY_S8: u8 = 13;
+
+export const EXACT: u8 = 0;
+export const TWO_PART: u8 = 1;
 
 // @ts-ignore: decorator
 @unmanaged
@@ -37,6 +40,16 @@ export class Header {
 
 // @ts-ignore: decorator
 @unmanaged
+export class Requantization {
+  form: u8;
+  productShift: u8;
+  outputShift: u8;
+  perChannel: u8;
+  channels: u32;
+}
+
+// @ts-ignore: decorator
+@unmanaged
 export class ConvS8Record {
   opcode: u8;
   reserved: u8;
@@ -44,9 +57,7 @@ export class ConvS8Record {
   input: u32;
   output: u32;
   weights: u32;
-  bias: u32;
-  multipliers: u32;
-  shifts: u32;
+  requantization: u32;
   batch: u16;
   inputHeight: u16;
   inputWidth: u16;
@@ -63,6 +74,9 @@ export class ConvS8Record {
   padTop: u16;
   padLeft: u16;
   groups: u16;
+  unpack: u16;
+  columns: u8;
+  sparse: u8;
   inputZeroPoint: i8;
   outputZeroPoint: i8;
   activationMin: i8;
@@ -78,12 +92,13 @@ export class PointwiseS8Record {
   input: u32;
   output: u32;
   weights: u32;
-  bias: u32;
-  multipliers: u32;
-  shifts: u32;
+  requantization: u32;
   pixels: u32;
   inputChannels: u16;
   outputChannels: u16;
+  unpack: u16;
+  columns: u8;
+  sparse: u8;
   outputZeroPoint: i8;
   activationMin: i8;
   activationMax: i8;
@@ -98,9 +113,7 @@ export class DepthwiseS8Record {
   input: u32;
   output: u32;
   weights: u32;
-  bias: u32;
-  multipliers: u32;
-  shifts: u32;
+  requantization: u32;
   batch: u16;
   inputHeight: u16;
   inputWidth: u16;
@@ -132,9 +145,7 @@ export class FullyConnectedS8Record {
   input: u32;
   output: u32;
   weights: u32;
-  bias: u32;
-  multipliers: u32;
-  shifts: u32;
+  requantization: u32;
   batch: u32;
   inputChannels: u32;
   outputChannels: u32;
@@ -142,7 +153,6 @@ export class FullyConnectedS8Record {
   activationMin: i8;
   activationMax: i8;
   weightsZeroPoint: i8;
-  perChannel: u8;
 }
 
 // @ts-ignore: decorator

@@ -9,6 +9,13 @@ export function requantize(x: i32, multiplier: i32, shift: i32): i32 {
   return roundingShiftRight(highProduct(x, multiplier), -shift);
 }
 
+/** The two-part form, less its least output, before the clamp; see `REQUANTIZATION` in src/plan/layout.ts. */
+// @ts-ignore: decorator
+@inline
+export function twoPart(sum: i32, high: i32, low: i32, offset: i32, productShift: i32, outputShift: i32): i32 {
+  return (sum * high + ((sum * low) >> productShift) + offset) >> outputShift;
+}
+
 /** floor((a * b + 2^30) / 2^31), for any a and b but both -2^31. */
 // @ts-ignore: decorator
 @inline

@@ -10,15 +10,17 @@
  *              reference kernels round ties away from zero
  *   INTEGER    both roundings in 64 bits: exact for every accumulator, but for left shifts and a shift by 31
  *   PLAIN      channel by channel, exact always
+ *   TWO_PART   what the image has, where it was made for the chip; in place of INTEGER and PLAIN
  *
  * In a float formula the product and the sum are rounded to float32 in any engine alike, so a proof holds everywhere.
  */
-import { requantize } from "./requantize";
+import { requantize, twoPart } from "./requantize";
 
 export const FLOAT: i32 = 0;
 export const FLOAT_SIGN: i32 = 1;
 export const INTEGER: i32 = 2;
 export const PLAIN: i32 = 3;
+export const TWO_PART: i32 = 4;
 
 /** Adding this and taking it off again rounds |x| < 2^22 to the nearest integer, ties to even. */
 export const ROUNDER: f32 = 12582912.0;
@@ -30,9 +32,18 @@ const SCALE_STEPS: i32 = 24;
 // @ts-ignore: decorator
 @unmanaged
 export class Channel {
+  isTwoPart: bool;
+  /** Where it is not: */
   multiplier: i32;
   shift: i32;
   zeroPoint: i32;
+  /** Where it is: */
+  highFactor: i32;
+  lowFactor: i32;
+  offset: i32;
+  productShift: i32;
+  outputShift: i32;
+  /** In both cases: */
   low: i32;
   high: i32;
   accMin: i32;
@@ -55,7 +66,10 @@ const thresholds = memory.data(256 * 4);
 // @ts-ignore: decorator
 @inline
 function outputOf(c: Channel, acc: i32): i32 {
-  return min(max(requantize(acc, c.multiplier, c.shift) + c.zeroPoint, c.low), c.high);
+  const value = c.isTwoPart
+    ? twoPart(acc, c.highFactor, c.lowFactor, c.offset, c.productShift, c.outputShift) + c.low
+    : requantize(acc, c.multiplier, c.shift) + c.zeroPoint;
+  return min(max(value, c.low), c.high);
 }
 
 /**
@@ -97,9 +111,18 @@ function threshold(c: Channel, y: i32, first: i32, last: i32, guess: f64): i32 {
  * exact in float64, and the quotient, below 2^21, is further from any integer than its rounding error.
  */
 function findThresholds(c: Channel, least: i32, most: i32): void {
+  const perUnit = 1.0 / realScale(c);
+  const zero = realZero(c);
+  if (c.isTwoPart) {
+    let from = c.accMin;
+    for (let y = least + 1; y <= most; y++) {
+      from = threshold(c, y, from, c.accMax, (<f64>y - 0.5 - zero) * perUnit);
+      store<i32>(thresholds + (<usize>(y - least - 1) << 2), from);
+    }
+    return;
+  }
   const e = -c.shift;
   const isClosed = e > 0 && e <= 14;
-  const perUnit = Math.pow(2.0, <f64>(31 - c.shift)) / <f64>c.multiplier;
   let first = c.accMin;
   for (let y = least + 1; y <= most; y++) {
     const k = y - c.zeroPoint;
@@ -163,8 +186,16 @@ function offsetFor(c: Channel, least: i32, from: i32, to: i32, origin: i32, scal
   return offset;
 }
 
-function nominalScale(c: Channel): f32 {
-  return <f32>(<f64>c.multiplier * Math.pow(2.0, <f64>(c.shift - 31)));
+/** The slope of the output over the accumulator, and the output of an accumulator of 0, before rounding. */
+function realScale(c: Channel): f64 {
+  if (!c.isTwoPart) return <f64>c.multiplier * Math.pow(2.0, <f64>(c.shift - 31));
+  const slope = <f64>c.highFactor + <f64>c.lowFactor * Math.pow(2.0, <f64>-c.productShift);
+  return slope * Math.pow(2.0, <f64>-c.outputShift);
+}
+
+function realZero(c: Channel): f64 {
+  if (!c.isTwoPart) return <f64>c.zeroPoint;
+  return <f64>c.offset * Math.pow(2.0, <f64>-c.outputShift) + <f64>c.low - 0.5;
 }
 
 /** Whether `acc - origin` stays within int32 for every reachable accumulator. */
@@ -172,19 +203,25 @@ function fits(c: Channel, origin: f64): bool {
   return Math.abs(<f64>c.accMax - origin) < 2147483647.0 && Math.abs(<f64>c.accMin - origin) < 2147483647.0;
 }
 
+// @ts-ignore: decorator
+@inline
+function hasNoSlope(c: Channel): bool {
+  return c.isTwoPart ? c.highFactor == 0 && c.lowFactor == 0 : c.multiplier == 0;
+}
+
 /** FLOAT where it can be proven, into `s`, with an origin of 0 if asked for. */
 export function solveFloat(c: Channel, s: Solution, atZero: bool = false): bool {
   const least = outputOf(c, c.accMin), most = outputOf(c, c.accMax);
-  if (least == most || c.multiplier == 0) {
+  if (least == most || hasNoSlope(c)) {
     s.origin = 0;
     s.scale = 0.0;
     s.offset = <f32>least;
     s.offset2 = <f32>least;
     return least == most;
   }
-  const nominal = nominalScale(c);
+  const nominal = <f32>realScale(c);
   // So that the product is the output itself: float32 is finest where the steps are.
-  const origin = atZero ? 0.0 : Math.round(-<f64>c.zeroPoint / <f64>nominal);
+  const origin = atZero ? 0.0 : Math.round(-realZero(c) / <f64>nominal);
   if (!fits(c, origin)) return false;
   findThresholds(c, least, most);
   s.origin = <i32>origin;
@@ -199,13 +236,15 @@ export function solveFloat(c: Channel, s: Solution, atZero: bool = false): bool 
 /** FLOAT_SIGN where it can be proven: negative accumulators and the others each with an offset of their own. */
 export function solveFloatSign(c: Channel, s: Solution): bool {
   const least = outputOf(c, c.accMin), most = outputOf(c, c.accMax);
+  // What the chip's two-part form can do has one slope and one offset: nothing is left to try.
+  if (c.isTwoPart) return false;
   if (c.accMin >= 0 || c.accMax < 0 || c.multiplier == 0) {
     // One sign only: the same offset twice.
     const isSolved = solveFloat(c, s, true);
     s.offset2 = s.offset;
     return isSolved;
   }
-  const nominal = nominalScale(c);
+  const nominal = <f32>realScale(c);
   findThresholds(c, least, most);
   s.origin = 0;
   const below = outputOf(c, -1), above = outputOf(c, 0);

@@ -1,68 +1,115 @@
 /*
- * 2-D convolution: input [N, H, W, C_in], weights [C_out, KH, KW, C_in / groups] (OHWI), output
- * [N, OH, OW, C_out], all int8; any stride, dilation, padding and number of groups. Padding counts as the input
- * zero point. Per output channel int32 bias (zero point folded in) and requantisation; see docs/arithmetic.md.
+ * 2-D convolution: input [N, H, W, C_in], weights [C_out, KH, KW, C_in / groups] (OHWI) with the rows of output
+ * channels in whole words, output [N, OH, OW, C_out], all int8; any stride, dilation, padding and number of groups.
+ * Padding counts as the input zero point. Per output channel int32 bias (zero point folded in) and requantisation;
+ * see docs/arithmetic.md.
  *
- * Scratch: two columns of KH * KW * C_in / groups bytes, the windows of two output pixels.
+ * Scratch: 16 bytes (8 with three columns) for each of KH * KW * C_in / groups inputs, then the rows of three windows.
  */
 #include <string.h>
 
+#include "../support/gemm.h"
 #include "../support/kernel.h"
-#include "../support/matrix.h"
 #include "../support/operand.h"
 #include "../support/window.h"
 
-/* Copies the window of one output pixel and one group, [KH, KW, C_in / groups], with padding filled in. */
-static void fill_column(const conv_s8_record *r, const int8_t *input, int32_t y, int32_t x, int8_t *column) {
+typedef struct {
+  const conv_s8_record *record;
+  /* Of the group's first channel. */
+  const int8_t *input;
+  /* Input channels of the group. */
+  int32_t segment;
+  /* Bytes of a window's row. */
+  int32_t row;
+  /* Three rows. */
+  int8_t *rows;
+} windows;
+
+/* A window's row, [KW, C_in / groups]: where it lies in the input, or put together with padding in `made`. */
+static const int8_t *window_row(const windows *w, int32_t iy, int32_t left, int8_t *made) {
+  const conv_s8_record *r = w->record;
+  const int32_t width = r->input_width;
+  const int32_t padding = r->input_zero_point;
+  if (iy < 0 || iy >= r->input_height) {
+    memset(made, padding, (size_t)w->row);
+    return made;
+  }
   const int32_t channels = r->input_channels;
-  const int32_t segment = r->groups == 1 ? channels : channels / r->groups;
-  const int32_t row = r->kernel_width * segment;
-  const int32_t left = x * r->stride_width - r->pad_left;
-  const int32_t first = first_tap(left, r->dilation_width);
-  const int32_t last = last_tap(left, r->dilation_width, r->input_width, r->kernel_width);
   const int32_t step = r->dilation_width * channels;
-  int32_t iy = y * r->stride_height - r->pad_top;
+  const int32_t segment = w->segment;
+  const int8_t *pixel = w->input + (iy * width + left) * channels;
+  int32_t first = 0, last = r->kernel_width;
+  const int is_inside = left >= 0 && left + (last - 1) * r->dilation_width < width;
+  if (is_inside && (step == segment || last == 1)) return pixel;
+  if (!is_inside) {
+    first = first_tap(left, r->dilation_width);
+    last = last_tap(left, r->dilation_width, width, last);
+    memset(made, padding, (size_t)w->row);
+  }
+  int8_t *to = made + first * segment;
+  pixel += first * step;
+  for (int32_t kx = first; kx < last; kx++) {
+    memcpy(to, pixel, (size_t)segment);
+    to += segment;
+    pixel += step;
+  }
+  return made;
+}
+
+/* Packs three windows with these upper left corners in the input. */
+static void pack_windows(const windows *w, const int32_t *tops, const int32_t *lefts, uint32_t *packed, int32_t words) {
+  const conv_s8_record *r = w->record;
+  int32_t down = 0;
   for (int32_t ky = 0; ky < r->kernel_height; ky++) {
-    if (iy < 0 || iy >= r->input_height || first >= last) {
-      memset(column, r->input_zero_point, (size_t)row);
-    } else {
-      memset(column, r->input_zero_point, (size_t)(first * segment));
-      const int8_t *pixel = input + (iy * r->input_width + left) * channels + first * step;
-      int8_t *to = column + first * segment;
-      if (step == segment) {
-        memcpy(to, pixel, (size_t)((last - first) * segment));
-      } else {
-        for (int32_t kx = first; kx < last; kx++) {
-          memcpy(to, pixel, (size_t)segment);
-          to += segment;
-          pixel += step;
-        }
-      }
-      memset(column + last * segment, r->input_zero_point, (size_t)((r->kernel_width - last) * segment));
+    int8_t *made = w->rows;
+    const int8_t *rows[3];
+    for (int32_t p = 0; p < 3; p++) {
+      rows[p] = window_row(w, tops[p] + down, lefts[p], made);
+      made += w->row;
     }
-    column += row;
-    iy += r->dilation_height;
+    gemm_pack(rows[0], rows[1], rows[2], w->row, packed, words);
+    packed += w->row * words;
+    down += r->dilation_height;
   }
 }
 
-static void group(const conv_s8_record *r, const matrix *m, const int8_t *input, int8_t *output, int8_t *scratch) {
-  const int32_t width = r->output_width;
-  const int32_t pixels = r->output_height * width;
-  const int32_t step = r->output_channels;
-  int32_t y = 0, x = 0;
-  for (int32_t p = 0; p < pixels; p += 2) {
-    int8_t *column = scratch;
-    const int32_t count = p + 1 < pixels ? 2 : 1;
-    for (int32_t i = 0; i < count; i++) {
-      fill_column(r, input, y, x, column);
-      column += m->depth;
-      if (++x == width) {
-        x = 0;
-        y++;
+static void group(const windows *w, gemm *g) {
+  const conv_s8_record *r = w->record;
+  const int32_t right = r->output_width * r->stride_width - r->pad_left;
+  int32_t top = -r->pad_top, left_edge = -r->pad_left;
+  for (int32_t left = r->output_height * r->output_width; left > 0;) {
+    const int32_t words = left > 3 && r->columns > 3 ? 4 : 2;
+    const int32_t most = words == 4 ? 6 : 3;
+    const int32_t count = left < most ? left : most;
+    for (int32_t first = 0; first < most; first += 3) {
+      int32_t tops[3], lefts[3];
+      for (int32_t p = 0; p < 3; p++) {
+        tops[p] = top;
+        lefts[p] = left_edge;
+        /* The last pixel stands for what is not there. */
+        if (first + p + 1 < count) {
+          left_edge += r->stride_width;
+          if (left_edge == right) {
+            left_edge = -r->pad_left;
+            top += r->stride_height;
+          }
+        }
       }
+      pack_windows(w, tops, lefts, g->packed + (first > 0 ? 2 : 0), words);
     }
-    matrix_columns(m, scratch, scratch + (count - 1) * m->depth, output, output + (count - 1) * step);
-    output += 2 * step;
+    left_edge += r->stride_width;
+    if (left_edge == right) {
+      left_edge = -r->pad_left;
+      top += r->stride_height;
+    }
+    g->pixels = count;
+    if (words == 4) {
+      gemm_six(g);
+    } else {
+      gemm_three(g);
+    }
+    g->output += count * g->step;
+    left -= count;
   }
 }
 
@@ -70,22 +117,36 @@ void conv_s8(const void *record, const uint8_t *image, uint8_t *arena, uint8_t *
   const conv_s8_record *r = (const conv_s8_record *)record;
   const int32_t inputs = r->groups == 1 ? r->input_channels : r->input_channels / r->groups;
   const int32_t outputs = r->groups == 1 ? r->output_channels : r->output_channels / r->groups;
-  const int32_t depth = r->kernel_height * r->kernel_width * inputs;
+  const int32_t row = r->kernel_width * inputs;
+  const int32_t depth = r->kernel_height * row;
+  const int32_t pixels = r->output_height * r->output_width;
   const int8_t *input = operand_address(r->input, image, arena);
   int8_t *output = output_address(r->output, arena);
+  const output_form form =
+      output_form_at(image, r->requantization, r->output_zero_point, r->activation_min, r->activation_max);
   for (int32_t n = 0; n < r->batch; n++) {
-    for (int32_t g = 0; g < r->groups; g++) {
-      const uint32_t first = (uint32_t)(g * outputs);
-      const matrix m = {
-          .weights = (const int8_t *)(image + r->weights) + g * outputs * depth,
-          .tables = tables_at(image, r->bias + 4 * first, r->multipliers + 4 * first, r->shifts + first),
-          .depth = depth,
-          .channels = outputs,
-          .range = {r->output_zero_point, r->activation_min, r->activation_max},
+    for (int32_t first = 0, i = 0; first < r->output_channels; first += outputs, i += inputs) {
+      const windows w = {
+          .record = r,
+          .input = input + i,
+          .segment = inputs,
+          .row = row,
+          .rows = (int8_t *)scratch + depth * (pixels > 3 && r->columns > 3 ? 16 : 8),
       };
-      group(r, &m, input + g * inputs, output + g * outputs, (int8_t *)scratch);
+      gemm g = {
+          .packed = (uint32_t *)(void *)scratch,
+          .weights = (const int8_t *)(image + r->weights) + first * gemm_row_bytes(depth),
+          .depth = depth,
+          .unpack = r->unpack,
+          .is_sparse = r->sparse,
+          .channels = outputs,
+          .output = output + first,
+          .step = r->output_channels,
+      };
+      gemm_set_form(&g, &form, first);
+      group(&w, &g);
     }
     input += r->input_height * r->input_width * r->input_channels;
-    output += r->output_height * r->output_width * r->output_channels;
+    output += pixels * r->output_channels;
   }
 }

@@ -1,78 +1,82 @@
 /*
  * Depthwise convolution: input [N, H, W, C], weights [1, KH, KW, C * multiplier], output
- * [N, OH, OW, C * multiplier], all int8; output channel c reads input channel c / multiplier. Padding contributes
- * nothing. Per output channel int32 bias and requantisation; see docs/arithmetic.md.
+ * [N, OH, OW, C * multiplier], all int8; output channel c reads input channel c / multiplier. Padding counts as the input
+ * zero point. Requantisation for each output channel; see docs/arithmetic.md.
+ *
+ * Scratch: the plane of one channel, see support/depthwise.h.
  */
-#include "../support/channel.h"
+#include "../support/depthwise.h"
 #include "../support/kernel.h"
+#include "../support/lanes.h"
 #include "../support/operand.h"
-#include "../support/window.h"
 
-/* The part of a window that lies inside the picture. */
-typedef struct {
-  int32_t rows;
-  int32_t columns;
-  /* Bytes from tap to tap and from row to row, of the input and of the weights. */
-  int32_t input_step;
-  int32_t input_row;
-  int32_t weight_step;
-  int32_t weight_row;
-} taps;
+static depthwise_axis rows_of(const depthwise_s8_record *r) {
+  const depthwise_axis axis = {
+      .input = r->input_height,
+      .output = r->output_height,
+      .taps = r->kernel_height,
+      .stride = r->stride_height,
+      .dilation = r->dilation_height,
+      .padding = r->pad_top,
+      .input_step = r->input_width * r->input_channels,
+      .output_step = r->output_width * r->output_channels,
+      .weight_step = r->kernel_width * r->output_channels,
+  };
+  return axis;
+}
 
-static int32_t sum_taps(const taps *t, const int8_t *x, const int8_t *w, int32_t zero_point, int32_t sum) {
-  const int32_t input_step = t->input_step, weight_step = t->weight_step;
-  for (int32_t ky = 0; ky < t->rows; ky++) {
-    const int8_t *pixel = x;
-    const int8_t *weight = w;
-    for (int32_t kx = t->columns; kx > 0; kx--) {
-      sum += (*pixel - zero_point) * *weight;
-      pixel += input_step;
-      weight += weight_step;
-    }
-    x += t->input_row;
-    w += t->weight_row;
-  }
-  return sum;
+static depthwise_axis columns_of(const depthwise_s8_record *r) {
+  const depthwise_axis axis = {
+      .input = r->input_width,
+      .output = r->output_width,
+      .taps = r->kernel_width,
+      .stride = r->stride_width,
+      .dilation = r->dilation_width,
+      .padding = r->pad_left,
+      .input_step = r->input_channels,
+      .output_step = r->output_channels,
+      .weight_step = r->output_channels,
+  };
+  return axis;
+}
+
+/* Elements of the plane along an axis of which `outputs` are made. */
+static int32_t covered(const depthwise_axis *axis, int32_t outputs) {
+  return (outputs - 1) * axis->stride + (axis->taps - 1) * axis->dilation + 1;
+}
+
+static int32_t third(int32_t rows) {
+  return (rows + 2) / 3;
 }
 
 void depthwise_s8(const void *record, const uint8_t *image, uint8_t *arena, uint8_t *scratch) {
   const depthwise_s8_record *r = (const depthwise_s8_record *)record;
-  (void)scratch;
-  const channel_tables tables = tables_at(image, r->bias, r->multipliers, r->shifts);
-  const output_range range = {r->output_zero_point, r->activation_min, r->activation_max};
+  const output_form form =
+      output_form_at(image, r->requantization, r->output_zero_point, r->activation_min, r->activation_max);
+  depthwise_plane p = {.rows = rows_of(r), .columns = columns_of(r), .padding = (uint32_t)(r->input_zero_point + 128)};
+  p.words = p.rows.taps * p.columns.taps <= LANE_INPUTS ? 2 : 1;
+  /* The bands may as well lie side by side: what makes fewer triples. */
+  if (third(p.columns.output) * p.rows.output < third(p.rows.output) * p.columns.output) {
+    const depthwise_axis rows = p.rows;
+    p.rows = p.columns;
+    p.columns = rows;
+  }
+  p.band = p.words == 2 ? third(p.rows.output) : p.rows.output;
+  p.height = covered(&p.rows, p.band);
+  p.width = covered(&p.columns, p.columns.output);
+
+  uint32_t *plane = (uint32_t *)(void *)scratch;
   const int8_t *input = operand_address(r->input, image, arena);
   int8_t *output = output_address(r->output, arena);
-  const int32_t inputs = r->input_channels;
-  const int32_t outputs = r->output_channels;
-  taps t = {
-      .input_step = r->dilation_width * inputs,
-      .input_row = r->dilation_height * r->input_width * inputs,
-      .weight_step = outputs,
-      .weight_row = r->kernel_width * outputs,
-  };
+  const int8_t *weights = (const int8_t *)(image + r->weights);
   for (int32_t n = 0; n < r->batch; n++) {
-    for (int32_t y = 0; y < r->output_height; y++) {
-      const int32_t top = y * r->stride_height - r->pad_top;
-      const int32_t y0 = first_tap(top, r->dilation_height);
-      t.rows = last_tap(top, r->dilation_height, r->input_height, r->kernel_height) - y0;
-      for (int32_t x = 0; x < r->output_width; x++) {
-        const int32_t left = x * r->stride_width - r->pad_left;
-        const int32_t x0 = first_tap(left, r->dilation_width);
-        t.columns = last_tap(left, r->dilation_width, r->input_width, r->kernel_width) - x0;
-        const int8_t *pixel = input + (top * r->input_width + left) * inputs + y0 * t.input_row + x0 * t.input_step;
-        const int8_t *weights = (const int8_t *)(image + r->weights) + y0 * t.weight_row + x0 * t.weight_step;
-        int32_t repeats = r->depth_multiplier;
-        for (int32_t c = 0; c < outputs; c++) {
-          const channel_parameters channel = channel_at(&tables, c);
-          const int32_t sum = sum_taps(&t, pixel, weights++, r->input_zero_point, channel.bias);
-          *output++ = to_int8(sum, &channel, &range);
-          if (--repeats == 0) {
-            repeats = r->depth_multiplier;
-            pixel++;
-          }
-        }
-      }
+    for (int32_t c = 0; c < r->output_channels; c++) {
+      const channel_parameters channel = channel_at(&form, c);
+      depthwise_pack(&p, input + (r->depth_multiplier == 1 ? c : c / r->depth_multiplier), plane);
+      depthwise_sum(&p, weights + c, plane);
+      depthwise_store(&p, &channel, &form, plane, output + c);
     }
-    input += r->input_height * r->input_width * inputs;
+    input += r->input_height * r->input_width * r->input_channels;
+    output += r->output_height * r->output_width * r->output_channels;
   }
 }

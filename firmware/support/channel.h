@@ -1,51 +1,64 @@
-/* From accumulators to int8, with the parameters of an output channel at hand. */
+/* From sums to int8, with the constants of an output channel at hand; see REQUANTIZATION in src/plan/layout.ts. */
 #ifndef THUMBNET_CHANNEL_H
 #define THUMBNET_CHANNEL_H
 
 #include <stdint.h>
 
+#include "records.h"
 #include "requantize.h"
 
 typedef struct {
-  int32_t bias;
-  int32_t multiplier;
-  int32_t shift;
+  /* EXACT: the bias. */
+  int32_t offset;
+  /* EXACT: the multiplier. TWO_PART: the high factor. */
+  int32_t factor;
+  /* EXACT: the shift. TWO_PART: the low factor. */
+  int32_t fine;
 } channel_parameters;
 
+/* How all channels of an operator become int8. */
 typedef struct {
-  const int32_t *bias;
-  const int32_t *multipliers;
-  const int8_t *shifts;
-} channel_tables;
-
-/* The limits and zero point that all channels of an operator share. */
-typedef struct {
+  const image_requantization *table;
   int32_t zero_point;
   int32_t low;
   int32_t high;
-} output_range;
+} output_form;
 
-static inline channel_tables tables_at(const uint8_t *image, uint32_t bias, uint32_t multipliers, uint32_t shifts) {
-  const channel_tables tables = {
-      (const int32_t *)(const void *)(image + bias),
-      (const int32_t *)(const void *)(image + multipliers),
-      (const int8_t *)(image + shifts),
-  };
-  return tables;
+static inline output_form output_form_at(const uint8_t *image, uint32_t table, int32_t zero_point, int32_t low,
+                                         int32_t high) {
+  const output_form form = {(const image_requantization *)(const void *)(image + table), zero_point, low, high};
+  return form;
 }
 
-static inline channel_parameters channel_at(const channel_tables *tables, int32_t channel) {
-  const channel_parameters parameters = {
-      tables->bias[channel],
-      tables->multipliers[channel],
-      tables->shifts[channel],
-  };
-  return parameters;
+static inline channel_parameters channel_at(const output_form *form, int32_t channel) {
+  const image_requantization *table = form->table;
+  const int32_t *words = (const int32_t *)(const void *)(table + 1);
+  channel_parameters p;
+  if (table->form == REQUANTIZE_TWO_PART) {
+    const int32_t factors = words[2 * channel];
+    p.offset = words[2 * channel + 1];
+    p.factor = factors >> 16;
+    p.fine = (int16_t)factors;
+  } else {
+    const int32_t channels = (int32_t)table->channels;
+    const int32_t factor = table->per_channel != 0 ? channel : 0;
+    const int32_t factors = table->per_channel != 0 ? channels : 1;
+    p.offset = words[channel];
+    p.factor = words[channels + factor];
+    p.fine = ((const int8_t *)(words + channels + factors))[factor];
+  }
+  return p;
 }
 
-static inline int8_t to_int8(int32_t sum, const channel_parameters *channel, const output_range *range) {
-  const int32_t value = requantize(sum, channel->multiplier, channel->shift) + range->zero_point;
-  return (int8_t)clamp(value, range->low, range->high);
+/* `sum` of (x + 128) * (weight - zero point). */
+static inline int8_t to_int8(int32_t sum, const channel_parameters *channel, const output_form *form) {
+  if (form->table->form == REQUANTIZE_TWO_PART) {
+    const int32_t value =
+        two_part(sum, channel->factor, channel->fine, channel->offset, form->table->product_shift, form->table->output_shift);
+    return (int8_t)(form->low + clamp_from_zero(value, form->high - form->low));
+  }
+  const int32_t scaled = requantize(sum + channel->offset, channel->factor, channel->fine);
+  return (int8_t)clamp(scaled + form->zero_point, form->low, form->high);
 }
 
 #endif

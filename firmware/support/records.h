@@ -5,9 +5,11 @@
 #include <stdint.h>
 
 #define IMAGE_MAGIC 0x54454e54u
-#define IMAGE_VERSION 1
+#define IMAGE_VERSION 2
 #define IMAGE_CHECKED_FROM 16u
-#define RECORD_BYTES 64u
+#define RECORD_BYTES 68u
+/* In place of a tensor's operand: it never exists whole. */
+#define OPERAND_NEVER_WHOLE 0xffffffffu
 
 #define CONV_S8 1
 #define POINTWISE_S8 2
@@ -24,6 +26,9 @@
 #define COPY_S8 13
 /* One more than the largest opcode. */
 #define KERNEL_COUNT 14
+
+#define REQUANTIZE_EXACT 0
+#define REQUANTIZE_TWO_PART 1
 
 typedef struct {
   uint32_t magic;
@@ -63,6 +68,15 @@ typedef struct {
   uint8_t rank;
 } image_tensor;
 
+/* The data of its channels follow. */
+typedef struct {
+  uint8_t form;
+  uint8_t product_shift;
+  uint8_t output_shift;
+  uint8_t per_channel;
+  uint32_t channels;
+} image_requantization;
+
 typedef struct {
   uint8_t opcode;
   uint8_t reserved;
@@ -70,9 +84,7 @@ typedef struct {
   uint32_t input;
   uint32_t output;
   uint32_t weights;
-  uint32_t bias;
-  uint32_t multipliers;
-  uint32_t shifts;
+  uint32_t requantization;
   uint16_t batch;
   uint16_t input_height;
   uint16_t input_width;
@@ -89,6 +101,9 @@ typedef struct {
   uint16_t pad_top;
   uint16_t pad_left;
   uint16_t groups;
+  uint16_t unpack;
+  uint8_t columns;
+  uint8_t sparse;
   int8_t input_zero_point;
   int8_t output_zero_point;
   int8_t activation_min;
@@ -102,12 +117,13 @@ typedef struct {
   uint32_t input;
   uint32_t output;
   uint32_t weights;
-  uint32_t bias;
-  uint32_t multipliers;
-  uint32_t shifts;
+  uint32_t requantization;
   uint32_t pixels;
   uint16_t input_channels;
   uint16_t output_channels;
+  uint16_t unpack;
+  uint8_t columns;
+  uint8_t sparse;
   int8_t output_zero_point;
   int8_t activation_min;
   int8_t activation_max;
@@ -120,9 +136,7 @@ typedef struct {
   uint32_t input;
   uint32_t output;
   uint32_t weights;
-  uint32_t bias;
-  uint32_t multipliers;
-  uint32_t shifts;
+  uint32_t requantization;
   uint16_t batch;
   uint16_t input_height;
   uint16_t input_width;
@@ -152,9 +166,7 @@ typedef struct {
   uint32_t input;
   uint32_t output;
   uint32_t weights;
-  uint32_t bias;
-  uint32_t multipliers;
-  uint32_t shifts;
+  uint32_t requantization;
   uint32_t batch;
   uint32_t input_channels;
   uint32_t output_channels;
@@ -162,7 +174,6 @@ typedef struct {
   int8_t activation_min;
   int8_t activation_max;
   int8_t weights_zero_point;
-  uint8_t per_channel;
 } fully_connected_s8_record;
 
 typedef struct {

@@ -36,6 +36,23 @@ static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift) {
   return rounding_shift_right(high_product(x, multiplier), -shift);
 }
 
+/*
+ * The same result from sums that the planner has gone through: how far it lies above the least output, before the
+ * clamp. The products and the sum of them may wrap, the result does not.
+ */
+static inline int32_t two_part(int32_t sum, int32_t high, int32_t low, int32_t offset, int32_t product_shift,
+                               int32_t output_shift) {
+  const int32_t fine = (sum * low) >> product_shift;
+  const uint32_t value = (uint32_t)sum * (uint32_t)high + (uint32_t)fine + (uint32_t)offset;
+  return (int32_t)value >> output_shift;
+}
+
+/* x clamped to [0, high]: mostly one comparison. */
+static inline int32_t clamp_from_zero(int32_t x, int32_t high) {
+  if ((uint32_t)x <= (uint32_t)high) return x;
+  return x < 0 ? 0 : high;
+}
+
 static inline int32_t clamp(int32_t x, int32_t low, int32_t high) {
   return x < low ? low : x > high ? high : x;
 }

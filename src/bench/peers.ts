@@ -119,7 +119,7 @@ async function ownContenders({ name, bytes }: Source, engine: Engine, ownBytes: 
     };
   };
   const own = await open({}, "thumbnet");
-  const kept = await open({ optimize: false }, "thumbnet kept", ", constant channels kept");
+  const kept = await open({ foldConstants: false }, "thumbnet kept", ", constant channels kept");
   // Nothing was folded: the two are the same.
   return kept.model!.imageBytes === own.model!.imageBytes ? [own] : [own, kept];
 }

@@ -2,8 +2,12 @@
 import { basename } from "node:path";
 import { InvalidArgumentError, Option } from "commander";
 import { readWhole } from "../data/files.ts";
-import type { ModelInputs } from "../data/inputs.ts";
-import { describeRaw, RAW_TYPES, type RawType } from "../data/raw.ts";
+import type { ModelInputs, ReadOptions } from "../data/inputs.ts";
+import { describeRaw, RAW_TYPES } from "../data/raw.ts";
+import { FRONT_END_NAMES } from "../data/sounds.ts";
+import { compileTflite } from "../plan/compile.ts";
+import { isImage } from "../plan/image.ts";
+import { OPTIMIZE, type Optimize } from "../plan/plan.ts";
 import { formatJson } from "../report/json.ts";
 import type { Engine } from "../runtime/engine.ts";
 import { loadModel } from "../runtime/load.ts";
@@ -16,6 +20,14 @@ export const engineOption = () =>
     "scalar",
   ]);
 
+export const optimizeOption = () =>
+  new Option(
+    "--optimize <aim>",
+    "plan a .tflite for few cycles, little flash or little RAM; no output changes by a bit",
+  )
+    .choices([...OPTIMIZE])
+    .default("speed" satisfies Optimize);
+
 export const inputTypeOption = () =>
   new Option(
     "--input-type <type>",
@@ -24,19 +36,29 @@ export const inputTypeOption = () =>
     .choices([...RAW_TYPES, "auto"])
     .default("auto");
 
+export const frontEndOption = () =>
+  new Option(
+    "--front-end <name>",
+    "from sounds to MFCCs, as the model was trained; default: what fits the range of its input",
+  ).choices(FRONT_END_NAMES);
+
 export const jsonOption = () => new Option("--json", "print JSON");
 
 /** What INPUT stands for, in the help of commands that take one. */
 export const INPUT_HELP = `
-An INPUT is a raw tensor file (one input or many, one after the other), a .png, .jpg or .jpeg picture, or a
-folder: with a y_labels.csv (lines file,classes,label) its files in that order, else its .bin, .raw and picture
-files by name. A model of several inputs takes one INPUT for each, all of the same count.
+An INPUT is a raw tensor file (one input or many, one after the other), a .png, .jpg or .jpeg picture, a .wav sound,
+or a folder: with a y_labels.csv (lines file,classes,label) its files in that order, else its .bin, .raw, picture and
+sound files by name. A model of several inputs takes one INPUT for each, all of the same count.
 
 Raw files hold what the model declares, unless --input-type says otherwise. One exception: three-channel inputs
 of a folder with y_labels.csv are uint8, as MLPerf Tiny keeps pictures; 128 is subtracted.
 
 Pictures are turned upright, put on black where transparent, stretched to the input's height and width with an
-antialiasing bilinear filter, and made gray (Rec. 601 luma) for one channel. A pixel p in 0..255 becomes p - 128.`;
+antialiasing bilinear filter, and made gray (Rec. 601 luma) for one channel. A pixel p in 0..255 becomes p - 128.
+
+Sounds (16 kHz) are for models that take MFCCs, [1,49,10,1]. What is shorter than a second is put between zeros, of
+what is longer the second with the most energy is taken. Front ends: speech, of networks that thumbnet trains; mlperf,
+of MLPerf Tiny's keyword-spotting reference model.`;
 
 /** What a training set is, in the help of commands that take one. */
 export const TRAINING_SET_HELP = `
@@ -52,13 +74,24 @@ export interface EngineOptions {
   readonly json?: boolean;
 }
 
-export interface InputOptions extends EngineOptions {
-  readonly inputType: RawType | "auto";
+export interface InputOptions extends EngineOptions, ReadOptions {}
+
+export interface PlanOptions {
+  /** Of no effect on an image, which holds its plan. */
+  readonly optimize: Optimize;
 }
 
-export async function openModel(path: string, engine: Engine | undefined): Promise<Model> {
+/** The image of a model file: compiled from a .tflite, or as it is. */
+export function imageOf(bytes: Uint8Array, name: string, { optimize }: PlanOptions): Uint8Array {
+  return isImage(bytes) ? bytes : compileTflite(bytes, name, { optimize });
+}
+
+export async function openModel(
+  path: string,
+  { engine, optimize }: EngineOptions & PlanOptions,
+): Promise<Model> {
   const bytes = await readWhole(path);
-  return loadModel(bytes, { name: basename(path), ...(engine ? { engine } : {}) });
+  return loadModel(bytes, { name: basename(path), optimize, ...(engine ? { engine } : {}) });
 }
 
 /** A remark for people: on standard error, so that standard output stays what was asked for. */
@@ -75,14 +108,19 @@ export function printJson(value: unknown): void {
 }
 
 /** How the inputs were read, for JSON; a choice that was made for the user is also told on standard error. */
-export function inputReading(model: Pick<Model, "inputs">, inputs: ModelInputs, { inputType }: InputOptions) {
+export function inputReading(model: Pick<Model, "inputs">, inputs: ModelInputs, options: InputOptions) {
   return model.inputs.map((info, i) => {
     const type = inputs.rawTypes[i] ?? null;
-    if (type !== null && inputType === "auto") {
-      const which = model.inputs.length > 1 ? ` of "${info.name}"` : "";
+    const frontEnd = inputs.frontEnds[i] ?? null;
+    const which = model.inputs.length > 1 ? ` of "${info.name}"` : "";
+    if (type !== null && options.inputType === "auto") {
       note(`raw inputs${which} are read as ${describeRaw(type, info)} (--input-type auto)`);
     }
-    return { name: info.name, shape: info.shape, read_as: type ?? "picture" };
+    if (frontEnd !== null && options.frontEnd === undefined) {
+      note(`sounds${which} become MFCCs by the front end "${frontEnd}" (--front-end)`);
+    }
+    const readAs = type ?? (frontEnd === null ? "picture" : `MFCCs (${frontEnd})`);
+    return { name: info.name, shape: info.shape, read_as: readAs };
   });
 }
 

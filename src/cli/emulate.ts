@@ -11,19 +11,22 @@ import { type OperatorSummary, summarize, totalCost } from "../report/summary.ts
 import { formatCount, formatOptional, formatTable, printable } from "../report/table.ts";
 import { dequantize } from "../runtime/tensors.ts";
 import {
+  frontEndOption,
   INPUT_HELP,
   type InputOptions,
   inputReading,
   inputTypeOption,
   jsonOption,
   note,
+  optimizeOption,
+  type PlanOptions,
   parseWhole,
   print,
   printJson,
   topClass,
 } from "./common.ts";
 
-interface EmulateOptions extends InputOptions {
+interface EmulateOptions extends InputOptions, PlanOptions {
   readonly clock: number;
   readonly index?: number;
   readonly limit?: number;
@@ -105,7 +108,8 @@ function summarizeRuns(
   const stack = spread(runs.map(({ stackBytes }) => stackBytes)).max;
   return {
     operators: operators.map(({ index, name, shape, macs }) => {
-      return { index, name, shape, macs, cycles: spread(runs.map((run) => run.operators[index]!.cycles)) };
+      const cycles = spread(runs.map((run) => run.operators[index]!.cycles));
+      return { index, name, shape, macs, whole: runs[0]!.operators[index]!.isWhole, cycles };
     }),
     macs: totalCost(operators, "macs"),
     cycles: spread(runs.map(({ cycles }) => cycles)),
@@ -141,8 +145,8 @@ function formatOperators({ operators, macs, cycles, results }: Summary): string 
     op.name,
     formatShape(op.shape),
     formatOptional(op.macs),
-    formatCount(op.cycles.mean),
-    perMac(op.cycles.mean, op.macs),
+    op.whole ? formatCount(op.cycles.mean) : "in slices",
+    op.whole ? perMac(op.cycles.mean, op.macs) : "",
   ]);
   const total = ["", "total", "", formatOptional(macs), formatCount(cycles.mean), perMac(cycles.mean, macs)];
   return formatTable(columns, [...rows, total]);
@@ -193,10 +197,10 @@ function formatOutputs({ results }: Summary): string {
 async function emulate(path: string, paths: readonly string[], options: EmulateOptions): Promise<void> {
   const bytes = await readWhole(path);
   const name = basename(path);
-  const { operators, image, problem } = summarize(bytes, name);
+  const { operators, image, problem } = summarize(bytes, name, options.optimize);
   if (problem || !image) throw problem ?? new ThumbnetError(`${path}: cannot run`);
   const emulator = createEmulator(image, { name });
-  const inputs = await openInputs(paths, emulator.inputs, options.inputType);
+  const inputs = await openInputs(paths, emulator.inputs, options);
   const reading = inputReading(emulator, inputs, options);
   const results = await runAll(emulator, inputs, options);
   if (results.length === 0) return;
@@ -231,6 +235,8 @@ export function emulateCommand(): Command {
     )
     .option("--limit <n>", "how many inputs to run at most", parseWhole(1))
     .addOption(inputTypeOption())
+    .addOption(frontEndOption())
+    .addOption(optimizeOption())
     .addOption(jsonOption())
     .addHelpText(
       "after",
@@ -240,6 +246,7 @@ No Arm compiler is needed: a prebuilt firmware runs any model. Code is what a pr
 the runtime and the start-up code takes; main and the serial port of an exported example come on top.
 
 ${NOT_MODELLED}
+With --optimize ram, operators may run in slices of rows: the cycles stand at the last of them.
 What it costs to stop after every operator is not counted. Cycles depend a little on the data.`,
     )
     .action(emulate);

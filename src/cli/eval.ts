@@ -1,8 +1,14 @@
 import { basename, join } from "node:path";
 import { Command } from "commander";
-import { isFolder } from "../data/files.ts";
-import { openInputs } from "../data/inputs.ts";
-import { DATASET_FILE, type LabelledFile, readDataset, readLabels } from "../data/labels.ts";
+import { isFile, isFolder } from "../data/files.ts";
+import { isInput, openInputs } from "../data/inputs.ts";
+import {
+  DATASET_FILE,
+  type LabelledFile,
+  readClassFolders,
+  readDataset,
+  readLabels,
+} from "../data/labels.ts";
 import { ThumbnetError } from "../errors.ts";
 import { Confusion } from "../report/confusion.ts";
 import { Progress } from "../report/progress.ts";
@@ -10,18 +16,21 @@ import { formatCount, formatPercent, formatTable, printable } from "../report/ta
 import type { Model } from "../runtime/model.ts";
 import {
   engineOption,
+  frontEndOption,
   type InputOptions,
   inputReading,
   inputTypeOption,
   jsonOption,
   note,
   openModel,
+  optimizeOption,
+  type PlanOptions,
   print,
   printJson,
   topClass,
 } from "./common.ts";
 
-interface EvalOptions extends InputOptions {
+interface EvalOptions extends InputOptions, PlanOptions {
   readonly labels?: string;
 }
 
@@ -96,7 +105,7 @@ function formatConfusion(confusion: Confusion, labels: readonly string[] | null)
 }
 
 async function evaluate(path: string, folder: string, options: EvalOptions): Promise<void> {
-  const model = await openModel(path, options.engine);
+  const model = await openModel(path, options);
   if (model.inputs.length !== 1) {
     throw new ThumbnetError(
       `${path}: has ${model.inputs.length} inputs; a data set can be evaluated on models of 1`,
@@ -105,12 +114,21 @@ async function evaluate(path: string, folder: string, options: EvalOptions): Pro
   if (!(await isFolder(folder))) {
     throw new ThumbnetError(`${folder}: is a file; a data set is a folder with a ${DATASET_FILE}`);
   }
-  const dataset = await readDataset(folder);
-  const labelFile = join(folder, DATASET_FILE);
+  const isListed = await isFile(join(folder, DATASET_FILE));
+  const counts = model.outputs.map(({ elements }) => elements);
+  const names = isListed ? null : await readLabels(options.labels, path, counts, note);
+  if (!isListed && names === null) {
+    throw new ThumbnetError(
+      `${folder}: has no ${DATASET_FILE}; folders named as the classes need their names: --labels FILE`,
+    );
+  }
+  const dataset = names ? await readClassFolders(folder, names, isInput) : await readDataset(folder);
+  const labelFile = isListed ? join(folder, DATASET_FILE) : folder;
   const classes = checkLabels(labelFile, dataset);
   const outputs = classOutputs(labelFile, model, classes);
-  const labels = await readLabels(options.labels, path, [classes], note);
-  const inputs = await openInputs([folder], model.inputs, options.inputType);
+  const labels = names ?? (await readLabels(options.labels, path, [classes], note));
+  const files = isListed ? [folder] : dataset.map(({ file }) => join(folder, file));
+  const inputs = await openInputs(files, model.inputs, options);
   if (inputs.count !== dataset.length) {
     throw new ThumbnetError(
       `${folder}: ${dataset.length} labels for ${inputs.count} inputs; supported: one input in each file`,
@@ -164,14 +182,20 @@ export function evalCommand(): Command {
   return new Command("eval")
     .description("Measures a model's accuracy on a data set: per class, with the confusion matrix.")
     .argument("<model>", ".tflite file or thumbnet image")
-    .argument("<dataset>", `folder with a ${DATASET_FILE}: lines file,classes,label`)
+    .argument(
+      "<dataset>",
+      `folder with a ${DATASET_FILE} (lines file,classes,label), or of folders named as the classes`,
+    )
     .option("--labels <file>", "names of the classes, one a line; default: labels.txt beside the model")
     .addOption(inputTypeOption())
+    .addOption(frontEndOption())
     .addOption(engineOption())
+    .addOption(optimizeOption())
     .addOption(jsonOption())
     .addHelpText(
       "after",
-      "\nThe top class on a tie is the first. A model of several outputs is judged by each that has one element a class.",
+      "\nFolders of pictures, sounds or raw files are told apart by the names of the classes, see --labels; _name_ is name too.\n" +
+        "\nThe top class on a tie is the first. A model of several outputs is judged by each that has one element a class.",
     )
     .action(evaluate);
 }

@@ -4,12 +4,10 @@ import { readWhole } from "../data/files.ts";
 import { FLASH_BYTES, RAM_BYTES } from "../mcu/chip.ts";
 import { checkFolder, writeFolder } from "../mcu/export/folder.ts";
 import { exportProject, nameProblem, type Project } from "../mcu/export.ts";
-import { compileTflite } from "../plan/compile.ts";
-import { isImage } from "../plan/image.ts";
 import { formatCount, formatPercent, formatTable } from "../report/table.ts";
-import { jsonOption, print, printJson } from "./common.ts";
+import { imageOf, jsonOption, optimizeOption, type PlanOptions, print, printJson } from "./common.ts";
 
-interface ExportOptions {
+interface ExportOptions extends PlanOptions {
   readonly out: string;
   readonly name: string;
   readonly resident: "flash" | "ram";
@@ -64,7 +62,7 @@ async function exportModel(path: string, options: ExportOptions): Promise<void> 
   await checkFolder(out, force);
   const modelFile = basename(path);
   const bytes = await readWhole(path);
-  const image = isImage(bytes) ? bytes : compileTflite(bytes, modelFile);
+  const image = imageOf(bytes, modelFile, options);
   const sample = input === undefined ? {} : { sample: { name: input, bytes: await readWhole(input) } };
   const project = exportProject(image, { modelFile, name, resident, ...sample });
   await writeFolder(out, project.files, force);
@@ -117,6 +115,7 @@ export function exportCommand(): Command {
     )
     .option("--input <file>", "raw input of one run for the example, as the chip takes it; default: zeros")
     .option("--force", "replace an earlier export, with all that has been changed or added in it")
+    .addOption(optimizeOption())
     .addOption(jsonOption())
     .addHelpText(
       "after",

@@ -3,14 +3,17 @@ import { Command } from "commander";
 import { checkTarget, readWhole, writeWhole } from "../data/files.ts";
 import { ThumbnetError } from "../errors.ts";
 import { formatShape } from "../graph/shape.ts";
+import { slicingBytes } from "../plan/search.ts";
 import { bufferLabel, formatArenaMap } from "../report/arena-map.ts";
 import { memoryPlot } from "../report/memory-plot.ts";
 import {
   foldedSummary,
   type ModelSummary,
+  type ModeSummary,
   type OperatorSummary,
   type PortSummary,
   summarize,
+  summarizeModes,
   totalCost,
 } from "../report/summary.ts";
 import {
@@ -21,9 +24,9 @@ import {
   formatTable,
   shorten,
 } from "../report/table.ts";
-import { jsonOption, print, printJson } from "./common.ts";
+import { jsonOption, optimizeOption, type PlanOptions, print, printJson } from "./common.ts";
 
-interface InspectOptions {
+interface InspectOptions extends PlanOptions {
   readonly json?: boolean;
   readonly plot?: string;
   readonly image?: string;
@@ -80,7 +83,7 @@ function formatOperators({ operators }: ModelSummary): string {
   return formatTable(columns, isCosted ? [...rows, columns.map((column) => column.total ?? "")] : rows);
 }
 
-function formatMemory({ plan, arenaBytes, image }: ModelSummary): string {
+function formatMemory({ plan, arenaBytes, image }: ModelSummary, modes: readonly ModeSummary[]): string {
   if (arenaBytes === null || image === null) return "";
   const lines = [
     `image  ${formatCount(image.length)} bytes: weights, tables and plan, flash on the chip`,
@@ -95,20 +98,37 @@ function formatMemory({ plan, arenaBytes, image }: ModelSummary): string {
     }
     const peak = plan.operators[plan.peakOperator];
     if (peak) lines.push(`       set by operator ${plan.peakOperator} (${peak.operator.kind})`);
+    for (const { first, last, rows, slices } of plan.chains) {
+      lines.push(
+        `       operators ${first} to ${last} run in ${slices} slices of ${rows} rows: what is between them never exists whole`,
+      );
+    }
+    if (plan.chains.length > 0)
+      lines.push(`       slices take ${formatCount(slicingBytes(plan.chains))} bytes of the image`);
+    for (const { optimize, arenaBytes, scratchBytes, imageBytes } of modes) {
+      lines.push(
+        `       --optimize ${optimize}: arena ${formatCount(arenaBytes)}, scratch ${formatCount(scratchBytes)}, image ${formatCount(imageBytes)} bytes`,
+      );
+    }
     lines.push(`       bound ${formatCount(plan.arenaBound)} bytes: no plan in this order needs less`);
     lines.push("", "arena over time", "", formatArenaMap(plan));
   }
   return lines.join("\n");
 }
 
-function formatSummary(path: string, size: number, summary: ModelSummary): string {
+function formatSummary(
+  path: string,
+  size: number,
+  summary: ModelSummary,
+  modes: readonly ModeSummary[],
+): string {
   const format = summary.format === "image" ? "thumbnet image" : "TensorFlow Lite";
   const title = `${basename(path)}: ${format}, ${formatCount(size)} bytes`;
-  const parts = [title, formatPorts(summary), formatOperators(summary), formatMemory(summary)];
+  const parts = [title, formatPorts(summary), formatOperators(summary), formatMemory(summary, modes)];
   return parts.filter((part) => part !== "").join("\n\n");
 }
 
-function jsonSummary(path: string, size: number, summary: ModelSummary) {
+function jsonSummary(path: string, size: number, summary: ModelSummary, modes: readonly ModeSummary[]) {
   const { plan, arenaBytes, image, problem } = summary;
   const port = ({ zeroPoint, ...rest }: PortSummary) => ({ ...rest, zero_point: zeroPoint });
   return {
@@ -129,6 +149,12 @@ function jsonSummary(path: string, size: number, summary: ModelSummary) {
       bytes: plan.arenaBytes,
       bound: plan.arenaBound,
       peak_operator: plan.peakOperator,
+      modes: modes.map(({ optimize, arenaBytes, scratchBytes, imageBytes }) => {
+        return { optimize, arena: arenaBytes, scratch: scratchBytes, image: imageBytes };
+      }),
+      chains: plan.chains.map(({ first, last, rows, slices, movedBytes }) => {
+        return { first, last, rows, slices, moved_bytes: movedBytes };
+      }),
       buffers: plan.buffers.map((buffer) => ({ ...buffer, written_by: bufferLabel(plan, buffer) })),
     },
   };
@@ -137,14 +163,15 @@ function jsonSummary(path: string, size: number, summary: ModelSummary) {
 async function inspect(path: string, options: InspectOptions): Promise<void> {
   for (const target of [options.plot, options.image]) if (target !== undefined) await checkTarget(target);
   const bytes = await readWhole(path);
-  const summary = summarize(bytes, basename(path));
+  const summary = summarize(bytes, basename(path), options.optimize);
   if (summary.format === "image" && (options.plot !== undefined || options.image !== undefined)) {
     throw new ThumbnetError(
       `${path}: is a thumbnet image; --plot and --image need the .tflite that it was made from`,
     );
   }
-  if (options.json) printJson(jsonSummary(path, bytes.length, summary));
-  else print(formatSummary(path, bytes.length, summary));
+  const modes = summary.plan ? summarizeModes(bytes, basename(path)) : [];
+  if (options.json) printJson(jsonSummary(path, bytes.length, summary, modes));
+  else print(formatSummary(path, bytes.length, summary, modes));
   if (summary.problem) throw summary.problem;
   if (options.plot !== undefined) await writeWhole(options.plot, memoryPlot(summary.plan!));
   if (options.image !== undefined) await writeWhole(options.image, summary.image!);
@@ -156,6 +183,7 @@ export function inspectCommand(): Command {
     .argument("<model>", ".tflite file or thumbnet image")
     .option("--plot <file>", "write the memory map as an SVG picture")
     .option("--image <file>", "write the compiled image, which loads without the .tflite")
+    .addOption(optimizeOption())
     .addOption(jsonOption())
     .addHelpText(
       "after",

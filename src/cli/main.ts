@@ -14,6 +14,13 @@ import { traceCommand } from "./trace.ts";
 import { trainCommand } from "./train.ts";
 import { verifyCommand } from "./verify.ts";
 
+/** Hands settings on, to commands of commands too. */
+function inherit(command: Command, parent: Command): Command {
+  command.copyInheritedSettings(parent);
+  for (const inner of command.commands) inherit(inner, command);
+  return command;
+}
+
 function program(): Command {
   const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
   const root = new Command("thumbnet")
@@ -39,11 +46,11 @@ function program(): Command {
     traceCommand,
     verifyCommand,
     trainCommand,
-    quantizeCommand,
     pruneCommand,
+    quantizeCommand,
     benchCommand,
   ]) {
-    root.addCommand(create().copyInheritedSettings(root));
+    root.addCommand(inherit(create(), root));
   }
   return root;
 }

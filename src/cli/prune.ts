@@ -1,8 +1,9 @@
 import { Command } from "commander";
 import { pruneDepthCommand } from "./prune-depth.ts";
+import { pruneMagnitudeCommand } from "./prune-magnitude.ts";
 
 export function pruneCommand(): Command {
   const command = new Command("prune").description("Makes a network smaller, and reports what that costs.");
-  for (const create of [pruneDepthCommand]) command.addCommand(create());
+  for (const create of [pruneDepthCommand, pruneMagnitudeCommand]) command.addCommand(create());
   return command;
 }

@@ -3,23 +3,19 @@ import { Command, Option } from "commander";
 import { checkTarget, readWhole, writeWhole } from "../data/files.ts";
 import { openTrainingSet } from "../data/open-set.ts";
 import { Random } from "../data/random.ts";
-import { inputsOf, type TrainingSet } from "../data/training-set.ts";
-import { ThumbnetError } from "../errors.ts";
 import { graphFromTflite } from "../graph/from-tflite.ts";
 import type { Graph } from "../graph/graph.ts";
-import { elementCount, formatShape } from "../graph/shape.ts";
-import { tfliteFromGraph } from "../graph/to-tflite.ts";
 import { type Agreement, compareAccuracy, type LayerNoise, signalToNoise } from "../quantize/compare.ts";
 import { FloatModel } from "../quantize/float-model.ts";
-import { type QuantizeOptions, quantizeGraph } from "../quantize/quantize.ts";
+import { drawExamples, quantizeOnSet } from "../quantize/from-set.ts";
+import type { QuantizeOptions } from "../quantize/quantize.ts";
 import { Progress } from "../report/progress.ts";
 import { formatCount, formatFloat, formatTable } from "../report/table.ts";
-import { loadModel } from "../runtime/load.ts";
 import { readTflite } from "../tflite/read.ts";
-import { writeTflite } from "../tflite/write.ts";
 import { isCheckpoint, readNetwork } from "../train/checkpoint.ts";
 import { graphFromNetwork } from "../train/network/to-graph.ts";
-import { jsonOption, parseNumber, parseWhole, print, printJson, TRAINING_SET_HELP } from "./common.ts";
+import type { Affines } from "../train/quantization-aware.ts";
+import { jsonOption, note, parseNumber, parseWhole, print, printJson, TRAINING_SET_HELP } from "./common.ts";
 
 /** The values of the options that `addQuantizeOptions` adds. */
 export interface QuantizeValues {
@@ -41,39 +37,26 @@ interface QuantizeCommandOptions extends QuantizeValues {
 /** Examples that the signal-to-noise ratio is measured on. */
 const NOISE_EXAMPLES = 50;
 
+interface FloatSource {
+  readonly graph: Graph;
+  /** Of a network that was trained with them. */
+  readonly affines: Affines | null;
+}
+
 /** A float graph from a `.tflite` file, or from a network that `thumbnet train` left. */
-async function readFloatGraph(path: string): Promise<Graph> {
+async function readFloatGraph(path: string): Promise<FloatSource> {
   const bytes = await readWhole(path);
   const name = basename(path);
-  if (!isCheckpoint(bytes)) return graphFromTflite(readTflite(bytes, name), name);
-  const { description, parameters } = await readNetwork(path);
-  return graphFromNetwork(description, parameters);
+  if (!isCheckpoint(bytes)) return { graph: graphFromTflite(readTflite(bytes, name), name), affines: null };
+  const { description, parameters, origin } = await readNetwork(path);
+  const trained = (origin as { quantizationAware?: { affines: Affines } }).quantizationAware;
+  return { graph: graphFromNetwork(description, parameters), affines: trained?.affines ?? null };
 }
 
 /** [height, width, channels] of the input, where it can be a picture. */
 function pictureShape(graph: Graph): readonly [number, number, number] {
   const [, height = 1, width = 1, channels = 1] = graph.tensors[graph.inputs[0]!]!.shape;
   return [height, width, channels];
-}
-
-function checkFit(graph: Graph, data: TrainingSet): void {
-  const input = graph.tensors[graph.inputs[0]!]!;
-  if (elementCount(input.shape) !== elementCount(data.inputShape)) {
-    const found = `takes ${formatShape(input.shape)}, the data set ${data.name} has ${formatShape(data.inputShape)}`;
-    throw new ThumbnetError(`${graph.name}: ${found}`);
-  }
-  const classes = elementCount(graph.tensors[graph.outputs[0]!]!.shape);
-  if (classes !== data.classes.length) {
-    throw new ThumbnetError(
-      `${graph.name}: gives ${classes} classes, the data set ${data.name} has ${data.classes.length}`,
-    );
-  }
-}
-
-/** Plain training examples, drawn at random. */
-function drawExamples({ train, inputShape }: TrainingSet, count: number, random: Random): Float32Array[] {
-  const order = random.permutation(train.count).subarray(0, count);
-  return Array.from(order, (index) => inputsOf(train, [index], elementCount(inputShape)));
 }
 
 function describeNoise(noise: readonly LayerNoise[], int8: Graph): string {
@@ -98,20 +81,21 @@ const percent = (share: number) => `${(100 * share).toFixed(2)} %`;
 async function quantize(path: string, options: QuantizeCommandOptions): Promise<void> {
   const { calibration, seed, range, outside, weights, biasCorrection, out } = options;
   await checkTarget(out);
-  const graph = await readFloatGraph(path);
+  const { graph, affines } = await readFloatGraph(path);
   const float = new FloatModel(graph);
   const data = await openTrainingSet(options.data, pictureShape(graph));
-  checkFit(graph, data);
-  const random = new Random(seed);
-  const settings: QuantizeOptions = { range, outside, weights, biasCorrection };
-  const input = data.inputAffine ? { input: data.inputAffine } : {};
+  const settings: QuantizeOptions = affines
+    ? { affines, weights: "max", biasCorrection: false }
+    : { range, outside, weights, biasCorrection };
+  if (affines) note("trained for quantisation: ranges and scales are those of training");
   const progress = new Progress("quantize", graph.operators.length);
-  const examples = drawExamples(data, calibration, random);
-  const int8 = quantizeGraph(graph, examples, { ...settings, ...input }, () => progress.step());
+  const calibrated = { calibration, seed };
+  const { int8, bytes, model } = await quantizeOnSet(graph, data, calibrated, settings, basename(out), () =>
+    progress.step(),
+  );
   progress.end();
-  const bytes = writeTflite(tfliteFromGraph(int8));
-  const model = await loadModel(bytes, { name: basename(out) });
-  const noise = signalToNoise(float, int8, model, drawExamples(data, NOISE_EXAMPLES, random));
+  // Other examples than those of the calibration.
+  const noise = signalToNoise(float, int8, model, drawExamples(data, NOISE_EXAMPLES, new Random(seed, 1)));
 
   let accuracy: Agreement | null = null;
   if (options.evaluate !== "none") {
@@ -128,7 +112,7 @@ async function quantize(path: string, options: QuantizeCommandOptions): Promise<
       out,
       bytes: bytes.length,
       data: data.name,
-      calibration: examples.length,
+      calibration: Math.min(calibration, data.train.count),
       seed,
       options: settings,
       input: { scale, zero_point: zeroPoint },
@@ -196,7 +180,8 @@ ${TRAINING_SET_HELP}
 
 Weights are symmetric with a scale for each output channel (fully connected layers: one), biases int32, activations
 asymmetric. The signal-to-noise ratio compares what the int8 model makes in this runtime with the float model, errors
-of all earlier operators included. The file written runs on TensorFlow Lite and TensorFlow Lite Micro too.`,
+of all earlier operators included. A network of thumbnet train --quantization-aware is quantised as it was trained;
+--range, --weights and the bias correction do not count for it. The file written runs on TensorFlow Lite and TensorFlow Lite Micro too.`,
     )
     .action(quantize);
 }

@@ -9,6 +9,7 @@ import type { Model } from "../runtime/model.ts";
 import { dequantize, type OutputData } from "../runtime/tensors.ts";
 import {
   engineOption,
+  frontEndOption,
   INPUT_HELP,
   type InputOptions,
   inputReading,
@@ -16,13 +17,15 @@ import {
   jsonOption,
   note,
   openModel,
+  optimizeOption,
+  type PlanOptions,
   print,
   printJson,
   storedBytes,
   topClass,
 } from "./common.ts";
 
-interface RunOptions extends InputOptions {
+interface RunOptions extends InputOptions, PlanOptions {
   readonly out?: string;
   readonly labels?: string;
 }
@@ -90,10 +93,10 @@ function formatResults(model: Model, results: readonly Result[], labels: readonl
 
 async function run(path: string, paths: readonly string[], options: RunOptions): Promise<void> {
   if (options.out !== undefined) await checkTarget(options.out);
-  const model = await openModel(path, options.engine);
+  const model = await openModel(path, options);
   const counts = model.outputs.map(({ elements }) => elements);
   const labels = await readLabels(options.labels, path, counts, note);
-  const inputs = await openInputs(paths, model.inputs, options.inputType);
+  const inputs = await openInputs(paths, model.inputs, options);
   const reading = inputReading(model, inputs, options);
 
   const results: Result[] = [];
@@ -136,7 +139,9 @@ export function runCommand(): Command {
     )
     .option("--labels <file>", "names of the classes, one a line; default: labels.txt beside the model")
     .addOption(inputTypeOption())
+    .addOption(frontEndOption())
     .addOption(engineOption())
+    .addOption(optimizeOption())
     .addOption(jsonOption())
     .addHelpText("after", INPUT_HELP)
     .action(run);

@@ -7,25 +7,28 @@ import { crc32, formatCrc } from "../plan/crc32.ts";
 import { formatCount, formatTable, printable } from "../report/table.ts";
 import {
   engineOption,
+  frontEndOption,
   INPUT_HELP,
   type InputOptions,
   inputReading,
   inputTypeOption,
   jsonOption,
   openModel,
+  optimizeOption,
+  type PlanOptions,
   parseWhole,
   print,
   printJson,
   storedBytes,
 } from "./common.ts";
 
-interface TraceOptions extends InputOptions {
+interface TraceOptions extends InputOptions, PlanOptions {
   readonly index: number;
 }
 
 async function trace(path: string, paths: readonly string[], options: TraceOptions): Promise<void> {
-  const model = await openModel(path, options.engine);
-  const inputs = await openInputs(paths, model.inputs, options.inputType);
+  const model = await openModel(path, options);
+  const inputs = await openInputs(paths, model.inputs, options);
   if (options.index >= inputs.count) {
     const found = inputs.count === 1 ? "there is 1 input" : `there are ${inputs.count} inputs`;
     throw new ThumbnetError(`--index ${options.index}: ${found}, counted from 0`);
@@ -34,8 +37,8 @@ async function trace(path: string, paths: readonly string[], options: TraceOptio
   const name = inputs.name(options.index);
   const data = await inputs.read(options.index);
   const inputCrc = formatCrc(data.reduce((crc, values) => crc32(storedBytes(values), crc), 0));
-  const operators = model.trace(data).map(({ index, name: kind, shape, crc32: crc, bytes }) => {
-    return { index, name: kind, shape, bytes: bytes.length, crc32: formatCrc(crc) };
+  const operators = model.trace(data).map(({ index, name: kind, shape, crc32: crc, bytes, isWhole }) => {
+    return { index, name: kind, shape, bytes: bytes.length, crc32: isWhole ? formatCrc(crc) : null };
   });
   if (options.json) {
     const { engine } = model;
@@ -62,7 +65,7 @@ async function trace(path: string, paths: readonly string[], options: TraceOptio
     op.name,
     formatShape(op.shape),
     formatCount(op.bytes),
-    op.crc32,
+    op.crc32 ?? "in slices, never whole",
   ]);
   print(
     `${printable(name)}: input CRC-32 ${inputCrc}, engine ${model.engine}\n\n${formatTable(columns, rows)}`,
@@ -76,7 +79,9 @@ export function traceCommand(): Command {
     .argument("<input...>", "raw tensor files, pictures or folders")
     .option("--index <n>", "which of several inputs, counted from 0", parseWhole(0), 0)
     .addOption(inputTypeOption())
+    .addOption(frontEndOption())
     .addOption(engineOption())
+    .addOption(optimizeOption())
     .addOption(jsonOption())
     .addHelpText("after", INPUT_HELP)
     .action(trace);

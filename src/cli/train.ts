@@ -1,4 +1,3 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import { readWhole, writeWhole } from "../data/files.ts";
@@ -8,21 +7,17 @@ import { tfliteFromGraph } from "../graph/to-tflite.ts";
 import { formatCount } from "../report/table.ts";
 import { writeTflite } from "../tflite/write.ts";
 import { trainingBackend } from "../train/backend.ts";
-import { BackgroundBatches } from "../train/background.ts";
 import { type NetworkDescription, networkCost } from "../train/network/description.ts";
 import { NETWORKS, namedNetwork } from "../train/network/factories.ts";
-import { initialParameters } from "../train/network/parameters.ts";
 import { parseDescription } from "../train/network/parse.ts";
 import { graphFromNetwork } from "../train/network/to-graph.ts";
-import type { Network } from "../train/network.ts";
 import { jsonOption, note, parseNumber, print, printJson, TRAINING_SET_HELP } from "./common.ts";
+import { startingPoint } from "./starting-point.ts";
+import { FLOAT_FILE, makeRunFolder, runTraining } from "./training.ts";
 import {
   addTeacherOptions,
   addTrainingOptions,
-  interruption,
   percent,
-  showEpoch,
-  showStep,
   type TeacherValues,
   type TrainingValues,
   trainOptions,
@@ -32,12 +27,14 @@ interface TrainCommandOptions extends TrainingValues, TeacherValues {
   readonly data: string;
   readonly out: string;
   readonly width?: number;
+  readonly init?: string;
+  readonly quantizationAware?: boolean;
   readonly test?: boolean;
   readonly json?: boolean;
 }
 
-/** The network of the best validation for other tools: batch normalisation folded in, with a softmax. */
-const FLOAT_FILE = "float.tflite";
+/** Whether the network to train is a file with parameters. */
+const isTrained = (name: string) => /\.(ckpt|tflite)$/i.test(name);
 
 /** A network by name, or from a file. */
 async function describe(
@@ -45,19 +42,12 @@ async function describe(
   width: number | undefined,
   classes: number,
 ): Promise<NetworkDescription> {
+  if (isTrained(name))
+    return (await (await import("../train/open-network.ts")).openNetwork(name)).description;
   if (!name.endsWith(".json")) return namedNetwork(name, width, classes);
   if (width !== undefined)
     throw new ThumbnetError(`${name}: says all widths itself, --width cannot change them`);
   return parseDescription(new TextDecoder().decode(await readWhole(name)), name);
-}
-
-async function openTeacher(path: string): Promise<Network> {
-  const [{ Network }, { openNetwork }] = await Promise.all([
-    import("../train/network.ts"),
-    import("../train/open-network.ts"),
-  ]);
-  const { description, parameters } = await openNetwork(path);
-  return new Network(description, parameters, "teacher/");
 }
 
 async function trainNetwork(name: string, options: TrainCommandOptions): Promise<void> {
@@ -65,42 +55,36 @@ async function trainNetwork(name: string, options: TrainCommandOptions): Promise
   const pictureShape = (await describe(name, options.width, 2)).inputShape;
   const withUnlabelled = options.teacher !== undefined;
   const data = await openTrainingSet(options.data, pictureShape, withUnlabelled);
-  const description = await describe(name, options.width, data.classes.length);
-  await mkdir(options.out, { recursive: true }).catch((error: Error) => {
-    throw new ThumbnetError(`${options.out}: ${error.message}`);
-  });
-  const settings = trainOptions(options);
-  const { macs, parameters } = networkCost(description);
+  const base = await describe(name, options.width, data.classes.length);
+  await makeRunFolder(options.out);
+  const { macs, parameters } = networkCost(base);
   note(
-    `${description.name}: ${formatCount(parameters)} parameters, ${formatCount(macs)} MACs; ${data.name}: ` +
+    `${base.name}: ${formatCount(parameters)} parameters, ${formatCount(macs)} MACs; ${data.name}: ` +
       `${formatCount(data.train.count)} training, ${formatCount(data.validation.count)} validation examples; ${backend}`,
   );
-  const [{ Network }, { train, BEST_FILE }, { evaluate }, { readNetwork }, { distillationHooks }] =
-    await Promise.all([
-      import("../train/network.ts"),
-      import("../train/loop.ts"),
-      import("../train/evaluate.ts"),
-      import("../train/checkpoint.ts"),
-      import("../train/distill.ts"),
-    ]);
-  const network = new Network(description, initialParameters(description, options.seed));
-  const { teacher, temperature, teacherShare: share } = options;
-  const lesson =
-    teacher &&
-    distillationHooks(await openTeacher(teacher), network, data.validation, { temperature, share });
-  const background = await BackgroundBatches.start({ path: options.data, pictureShape, withUnlabelled });
-  const result = await train(network, data, options.out, settings, {
-    ...(lesson ?? {}),
-    batches: (epoch) => background.epoch(epoch),
-    signal: interruption(),
-    onStep: (report) => showStep(report, settings.epochs),
-    onEpoch: (report) => showEpoch(report, settings.epochs),
-  }).finally(() => background.stop());
-  if (!result.finished) {
-    note(`stopped after ${result.epochs} whole epochs; the same command goes on from there`);
-    process.exitCode = 1;
-    return;
-  }
+  const [{ Network }, { BEST_FILE }, { evaluate }, { readNetwork }, { FakeQuantizer }] = await Promise.all([
+    import("../train/network.ts"),
+    import("../train/loop.ts"),
+    import("../train/evaluate.ts"),
+    import("../train/checkpoint.ts"),
+    import("../train/quantization-aware.ts"),
+  ]);
+  const {
+    description,
+    parameters: initial,
+    init,
+    affines,
+  } = await startingPoint(base, data, {
+    seed: options.seed,
+    from: options.init ?? (isTrained(name) ? name : null),
+    quantizationAware: options.quantizationAware ?? false,
+  });
+  const network = new Network(description, initial);
+  if (affines !== null) network.fakeQuantizer = new FakeQuantizer(description, affines);
+  const job = { path: options.data, pictureShape, withUnlabelled };
+  const identity = { ...(init && { init }), ...(affines && { quantizationAware: { affines } }) };
+  const result = await runTraining(network, { data, job, out: options.out }, options, { identity });
+  if (result === null) return;
   const best = await readNetwork(join(options.out, BEST_FILE));
   network.assign(best.parameters);
   const float = writeTflite(tfliteFromGraph(graphFromNetwork(description, best.parameters)));
@@ -114,7 +98,8 @@ async function trainNetwork(name: string, options: TrainCommandOptions): Promise
       data: data.name,
       backend,
       tensorflow: tf.version_core,
-      options: settings,
+      options: trainOptions(options),
+      init,
       epochs: result.epochs,
       best_epoch: result.bestEpoch,
       validation_accuracy: result.bestAccuracy,
@@ -130,11 +115,19 @@ async function trainNetwork(name: string, options: TrainCommandOptions): Promise
 export function trainCommand(): Command {
   const command = new Command("train")
     .description("Trains a float network on a data set.")
-    .argument("<network>", `${Object.keys(NETWORKS).join(", ")}, or a .json file`)
+    .argument("<network>", `${Object.keys(NETWORKS).join(", ")}, a .json file, or a trained network`)
     .requiredOption("--data <dir>", "training set")
     .requiredOption("--out <dir>", "folder for checkpoints and the log; a run that was stopped there goes on")
     .addOption(
       new Option("--width <n>", "filters, or alpha of mobilenetv1").argParser(parseNumber(0.01, 4096)),
+    )
+    .option(
+      "--init <file>",
+      "a trained network, best.ckpt or float .tflite, to start from where names and shapes agree",
+    )
+    .option(
+      "--quantization-aware",
+      "train on with weights and activations rounded as the int8 model will round them; quantize then takes them over",
     );
   return addTeacherOptions(addTrainingOptions(command))
     .option("--test", "measure the accuracy on the test examples at the end")
@@ -150,10 +143,12 @@ A network is one of those named, or a JSON file: { "name", "inputShape": [height
   pointwise, dense   "filters" and "units", "bias"
   batchNorm, relu ("limit": 6), dropout ("rate"), globalAveragePool, averagePool ("kernel", "stride", "padding")
   add                "other": the layer that is added
+A trained network, best.ckpt or a float .tflite file, is trained on from its parameters.
 
 The folder --out gets best.ckpt, the network of the best validation; float.tflite, the same for other tools;
-last.ckpt, all that is needed to go on; and log.jsonl, a line of JSON for each epoch. Ctrl-C stops after the step at hand; the same command goes on from the last
-whole epoch and ends with the same network as a run that was never stopped.`,
+last.ckpt, all that is needed to go on; and log.jsonl, a line of JSON for each epoch. Ctrl-C stops after the step at
+hand; the same command goes on from the last whole epoch and ends with the same network as a run that was never
+stopped.`,
     )
     .action(trainNetwork);
 }

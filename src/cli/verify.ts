@@ -8,25 +8,28 @@ import { hostCompiler } from "../mcu/host.ts";
 import { emulatedChip, hostC, type Implementation, type Step, webAssembly } from "../mcu/implementations.ts";
 import { type LoggedRun, parseLog } from "../mcu/log.ts";
 import { checkLog, type Verdict, Verification } from "../mcu/verify.ts";
-import { compileTflite } from "../plan/compile.ts";
-import { type Image, isImage, readImage } from "../plan/image.ts";
+import { type Image, readImage } from "../plan/image.ts";
 import { Progress } from "../report/progress.ts";
 import { formatTable, printable } from "../report/table.ts";
 import { type InputData, tensorInfo } from "../runtime/tensors.ts";
 import {
+  frontEndOption,
   INPUT_HELP,
   type InputOptions,
+  imageOf,
   inputReading,
   inputTypeOption,
   jsonOption,
   note,
+  optimizeOption,
+  type PlanOptions,
   print,
   printJson,
 } from "./common.ts";
 
 const IMPLEMENTATIONS = ["scalar", "simd", "host", "chip"] as const;
 
-interface VerifyOptions extends InputOptions {
+interface VerifyOptions extends InputOptions, PlanOptions {
   readonly on?: string[];
   readonly firmware?: string;
   readonly log?: string;
@@ -162,9 +165,9 @@ async function compare(image: Image, inputs: ModelInputs, options: VerifyOptions
 async function verify(path: string, paths: readonly string[], options: VerifyOptions): Promise<void> {
   const bytes = await readWhole(path);
   const name = basename(path);
-  const image = readImage(isImage(bytes) ? bytes : compileTflite(bytes, name), name);
+  const image = readImage(imageOf(bytes, name, options), name);
   const infos = image.inputs.map((port) => tensorInfo(port.name, port.tensor));
-  const inputs = await openInputs(paths, infos, options.inputType);
+  const inputs = await openInputs(paths, infos, options);
   const reading = inputReading({ inputs: infos }, inputs, options);
   const findings = await compare(image, inputs, options);
   const isEqual = findings.every(({ problem }) => problem === null);
@@ -210,6 +213,8 @@ export function verifyCommand(): Command {
     )
     .option("--firmware <dir>", "C sources to build for the host, instead of thumbnet's own")
     .addOption(inputTypeOption())
+    .addOption(frontEndOption())
+    .addOption(optimizeOption())
     .addOption(jsonOption())
     .addHelpText(
       "after",

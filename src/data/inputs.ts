@@ -5,6 +5,7 @@ import { fileBytes, isFile, isFolder, listFiles, readRange } from "./files.ts";
 import { DATASET_FILE, readDataset } from "./labels.ts";
 import { isPicture, pictureShape, readPicture } from "./pictures.ts";
 import { decodeRaw, type RawType, rawBytes, rawCount } from "./raw.ts";
+import { checkSoundInput, chooseFrontEnd, type FrontEndName, isSound, readSoundInput } from "./sounds.ts";
 
 /** One input of a model, read when it is asked for. */
 export interface Sample {
@@ -13,13 +14,26 @@ export interface Sample {
   read(): Promise<OutputData>;
 }
 
+/** How files are read. */
+export interface ReadOptions {
+  /** Raw files; `auto`: as the model declares, but uint8 for colour pictures of a folder with a `y_labels.csv`. */
+  readonly inputType: RawType | "auto";
+  /** Sounds; default: what fits the range of the model's input. */
+  readonly frontEnd?: FrontEndName;
+}
+
 export interface SampleSet {
   readonly samples: readonly Sample[];
-  /** How raw files are read; null when all are pictures. */
+  /** How raw files are read; null when there are none. */
   readonly rawType: RawType | null;
+  /** How sounds are read; null when there are none. */
+  readonly frontEnd: FrontEndName | null;
 }
 
 const RAW = /\.(bin|raw)$/i;
+
+/** Whether a file can be an input, by its name. */
+export const isInput = (name: string): boolean => RAW.test(name) || isPicture(name) || isSound(name);
 
 /** What `auto` reads raw files as: a data set's colour pictures hold 0..255, all else what the model declares. */
 function chooseType(info: TensorInfo, isDataset: boolean): RawType {
@@ -27,20 +41,30 @@ function chooseType(info: TensorInfo, isDataset: boolean): RawType {
   return isDataset && isColour ? "uint8" : info.dtype;
 }
 
-/** The inputs of a folder: as `y_labels.csv` orders them or, without one, raw files and pictures by name. */
+/** The inputs of a folder: as `y_labels.csv` orders them or, without one, raw files, pictures and sounds by name. */
 async function folderFiles(folder: string, isDataset: boolean): Promise<string[]> {
   if (isDataset) return (await readDataset(folder)).map(({ file }) => file);
-  const names = (await listFiles(folder)).filter((name) => RAW.test(name) || isPicture(name)).sort();
+  const names = (await listFiles(folder)).filter(isInput).sort();
   if (names.length === 0) {
     throw new ThumbnetError(
-      `${folder}: holds no inputs: no ${DATASET_FILE}, no file named .bin, .raw, .png, .jpg or .jpeg`,
+      `${folder}: holds no inputs: no ${DATASET_FILE}, no file named .bin, .raw, .png, .jpg, .jpeg or .wav`,
     );
   }
   return names;
 }
 
 /** The samples of one file. Its length is checked now, its content is read later. */
-async function fileSamples(path: string, name: string, type: RawType, info: TensorInfo): Promise<Sample[]> {
+async function fileSamples(
+  path: string,
+  name: string,
+  { rawType: type, frontEnd }: { rawType: RawType; frontEnd: FrontEndName },
+  info: TensorInfo,
+): Promise<Sample[]> {
+  if (isSound(path)) {
+    checkSoundInput(path, info);
+    await fileBytes(path);
+    return [{ name, read: () => readSoundInput(path, info, frontEnd) }];
+  }
   if (isPicture(path)) {
     pictureShape(path, info);
     await fileBytes(path);
@@ -62,19 +86,18 @@ async function fileSamples(path: string, name: string, type: RawType, info: Tens
 }
 
 /**
- * The inputs that paths stand for, in order: raw files (one input or many, one after the other), pictures, and
- * folders of them. Lengths are checked at once, so that what is missing or cut off is known before long work.
+ * The inputs that paths stand for, in order: raw files (one input or many, one after the other), pictures,
+ * sounds, and folders of them. Lengths are checked at once, so that what is missing or cut off is known before long work.
  *
- * @param type how raw files are read; `auto`: as the model declares, but uint8 for the colour pictures of a
- *   folder with a `y_labels.csv`
  * @throws ThumbnetError naming the file
  */
 export async function openSamples(
   paths: readonly string[],
   info: TensorInfo,
-  type: RawType | "auto",
+  { inputType: type, frontEnd = chooseFrontEnd(info) }: ReadOptions,
 ): Promise<SampleSet> {
   const samples: Sample[] = [];
+  let hasSounds = false;
   let chosen: { type: RawType; path: string } | null = null;
   for (const path of paths) {
     const inFolder = await isFolder(path);
@@ -82,17 +105,19 @@ export async function openSamples(
     const pathType = type === "auto" ? chooseType(info, isDataset) : type;
     for (const name of inFolder ? await folderFiles(path, isDataset) : [path]) {
       const file = inFolder ? join(path, name) : path;
-      if (!isPicture(file)) {
+      if (isSound(file)) hasSounds = true;
+      else if (!isPicture(file)) {
         chosen ??= { type: pathType, path };
         if (chosen.type !== pathType) {
           const found = `${chosen.path} would be read as ${chosen.type}, ${path} as ${pathType}`;
           throw new ThumbnetError(`${found}: choose with --input-type`);
         }
       }
-      for (const sample of await fileSamples(file, name, pathType, info)) samples.push(sample);
+      for (const sample of await fileSamples(file, name, { rawType: pathType, frontEnd }, info))
+        samples.push(sample);
     }
   }
-  return { samples, rawType: chosen?.type ?? null };
+  return { samples, rawType: chosen?.type ?? null, frontEnd: hasSounds ? frontEnd : null };
 }
 
 /** Inputs for all of a model's input tensors. */
@@ -100,6 +125,8 @@ export interface ModelInputs {
   readonly count: number;
   /** For each of the model's inputs, how raw files are read. */
   readonly rawTypes: readonly (RawType | null)[];
+  /** For each of the model's inputs, how sounds are read. */
+  readonly frontEnds: readonly (FrontEndName | null)[];
   name(index: number): string;
   /** The data of each input tensor, as `Model.runAll` takes it. */
   read(index: number): Promise<OutputData[]>;
@@ -112,7 +139,7 @@ export interface ModelInputs {
 export async function openInputs(
   paths: readonly string[],
   inputs: readonly TensorInfo[],
-  type: RawType | "auto",
+  options: ReadOptions,
 ): Promise<ModelInputs> {
   const groups = inputs.length === 1 ? [paths] : paths.map((path) => [path]);
   if (groups.length !== inputs.length) {
@@ -122,7 +149,7 @@ export async function openInputs(
     );
   }
   const sets: SampleSet[] = [];
-  for (const [i, group] of groups.entries()) sets.push(await openSamples(group, inputs[i]!, type));
+  for (const [i, group] of groups.entries()) sets.push(await openSamples(group, inputs[i]!, options));
   const count = sets[0]!.samples.length;
   const odd = sets.findIndex(({ samples }) => samples.length !== count);
   if (odd > 0) {
@@ -133,6 +160,7 @@ export async function openInputs(
   return {
     count,
     rawTypes: sets.map(({ rawType }) => rawType),
+    frontEnds: sets.map(({ frontEnd }) => frontEnd),
     name: (index) => sets[0]!.samples[index]!.name,
     read: (index) => Promise.all(sets.map(({ samples }) => samples[index]!.read())),
   };

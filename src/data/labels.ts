@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { ThumbnetError } from "../errors.ts";
-import { isFile, readLines } from "./files.ts";
+import { isFile, listFiles, listFolders, readLines } from "./files.ts";
 
 /** The file that names the inputs of a data set folder, in order. */
 export const DATASET_FILE = "y_labels.csv";
@@ -34,6 +34,36 @@ export async function readDataset(folder: string): Promise<LabelledFile[]> {
   });
   if (entries.length === 0) throw new ThumbnetError(`${path}: names no files`);
   return entries;
+}
+
+/** `_silence_` and `silence` are one class. */
+export const className = (folder: string): string => folder.replace(/^_|_$/g, "");
+
+/**
+ * The files of folders that are named as classes are.
+ *
+ * @param labels names of the classes, in the model's order
+ * @param isInput whether a file is one, by its name
+ * @throws ThumbnetError naming the folder that is no class, or where there are no files
+ */
+export async function readClassFolders(
+  folder: string,
+  labels: readonly string[],
+  isInput: (name: string) => boolean,
+): Promise<LabelledFile[]> {
+  const entries: LabelledFile[] = [];
+  for (const name of (await listFolders(folder)).sort()) {
+    const files = (await listFiles(join(folder, name))).filter(isInput).sort();
+    const label = labels.indexOf(className(name));
+    if (files.length > 0 && label < 0) {
+      throw new ThumbnetError(`${join(folder, name)}: is no class of the model: ${labels.join(", ")}`);
+    }
+    for (const file of files) entries.push({ file: `${name}/${file}`, classes: labels.length, label });
+  }
+  if (entries.length > 0) return entries;
+  throw new ThumbnetError(
+    `${folder}: has no ${DATASET_FILE}, and no folders of inputs named as the classes are`,
+  );
 }
 
 /**

@@ -2,29 +2,20 @@
 import { join } from "node:path";
 import { ThumbnetError } from "../errors.ts";
 import { COEFFICIENTS, FRAMES, LOG_MEL_FLOOR, LOG_MEL_STEP, MEL_BINS } from "./cepstrum.ts";
-import { isFile, listFiles, listFolders, readLines, readWhole } from "./files.ts";
+import { isFile, listFiles, listFolders, readLines } from "./files.ts";
 import { KWS_CLASSES, LogMelExamples } from "./kws-set.ts";
-import { CLIP_SAMPLES, logMel, oneSecond, SAMPLE_RATE } from "./mfcc.ts";
+import { className } from "./labels.ts";
+import { CLIP_SAMPLES, logMel, oneSecond } from "./mfcc.ts";
+import { isSound, readSound } from "./sounds.ts";
 import { PARTS, type Part, partOf } from "./split.ts";
 import type { TrainingSet } from "./training-set.ts";
-import { parseWav } from "./wav.ts";
 
 const PIXELS = FRAMES * MEL_BINS;
-const WAV = /\.wav$/i;
 
 /** Long recordings of noise, which become clips of silence: the name that Speech Commands has for their folder. */
 const NOISE_FOLDER = "_background_noise_";
 /** Start to start, of the clips that a long recording is cut into. */
 const NOISE_STEP = CLIP_SAMPLES / 2;
-
-/** Reads sound at 16 kHz. @throws ThumbnetError naming the file */
-export async function readSound(path: string): Promise<Float32Array> {
-  const { sampleRate, samples } = parseWav(await readWhole(path), path);
-  if (sampleRate !== SAMPLE_RATE) {
-    throw new ThumbnetError(`${path}: has ${sampleRate} samples a second; supported: ${SAMPLE_RATE}`);
-  }
-  return samples;
-}
 
 /** A second as a picture: what is louder than the brightest pixel becomes that. */
 export function logMelPicture(samples: Float32Array): Uint8Array {
@@ -32,9 +23,6 @@ export function logMelPicture(samples: Float32Array): Uint8Array {
     Math.min(255, Math.round((value - LOG_MEL_FLOOR) / LOG_MEL_STEP)),
   );
 }
-
-/** `_silence_` and `silence` are one class. */
-const className = (folder: string) => folder.replace(/^_|_$/g, "");
 
 interface Classes {
   readonly names: readonly string[];
@@ -105,7 +93,7 @@ export async function openWavSet(folder: string): Promise<TrainingSet> {
   const partOfFile = await splitter(folder);
   const parts = { train: new Collection(), validation: new Collection(), test: new Collection() };
   for (const name of folders) {
-    const files = (await listFiles(join(folder, name))).filter((file) => WAV.test(file)).sort();
+    const files = (await listFiles(join(folder, name))).filter(isSound).sort();
     for (const file of files) {
       const samples = await readSound(join(folder, name, file));
       if (name !== NOISE_FOLDER) {

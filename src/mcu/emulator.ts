@@ -34,9 +34,12 @@ export interface EmulatedOperator {
   readonly index: number;
   readonly name: OperatorKind;
   readonly shape: readonly number[];
-  /** The output as the chip has it; int8 for a float32 tensor at the edge. */
+  /** The output as the chip has it; int8 for a float32 tensor at the edge. Empty where it is not whole. */
   readonly stored: Uint8Array;
+  /** The last operator of those that run in slices of rows has the cycles of all of them, the others 0. */
   readonly cycles: number;
+  /** False where the operator runs in slices of rows together with later ones: its output never exists whole. */
+  readonly isWhole: boolean;
   /** With the option `arena`: the whole arena after the operator. */
   readonly arena?: Uint8Array;
 }
@@ -311,7 +314,8 @@ export class Emulator {
   #operator(index: number, cycles: number, withArena: boolean): EmulatedOperator {
     const { kind, output } = this.#image.operators[index]!;
     const stored = this.#content(output).slice();
-    const operator = { index, name: kind, shape: fullShape(output), stored, cycles };
+    const isWhole = output.space !== "nowhere";
+    const operator = { index, name: kind, shape: fullShape(output), stored, cycles, isWhole };
     return withArena ? { ...operator, arena: this.#arena.slice() } : operator;
   }
 

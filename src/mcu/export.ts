@@ -145,7 +145,7 @@ function codeFiles(
   ]);
   const built = [...files.keys()].filter((path) => /\.[cS]$/.test(path) && !path.startsWith("tools/"));
   const [portable, pico] = [false, true].map((onPico) =>
-    built.filter((path) => path.startsWith("targets/") === onPico).sort(),
+    built.filter((path) => (path.startsWith("targets/") || path.endsWith(".S")) === onPico).sort(),
   ) as [string[], string[]];
   files.set("Makefile", makefile(resident, portable, pico));
   const data = [

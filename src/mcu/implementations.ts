@@ -6,7 +6,7 @@ import { type HostOptions, runHost } from "./host.ts";
 
 /** What an operator left behind, in the order of the model file. */
 export interface Step {
-  /** The output's bytes as the chip has them. */
+  /** The output's bytes as the chip has them; none where it never exists whole. */
   readonly stored: Uint8Array;
   /** The whole arena. */
   readonly arena: Uint8Array;

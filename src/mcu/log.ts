@@ -7,8 +7,15 @@ export interface LoggedRun {
   /** CRC-32 of each input. */
   readonly inputs: readonly string[];
   /** In the order of the model file. */
-  readonly operators: readonly { readonly crc32: string; readonly cycles: number | null }[];
+  readonly operators: readonly LoggedOperator[];
   readonly outputs: readonly Uint8Array[];
+}
+
+export interface LoggedOperator {
+  /** Null for an output that never exists whole. */
+  readonly crc32: string | null;
+  /** Null where the board has no counter. */
+  readonly cycles: number | null;
 }
 
 const VERSION = "1";
@@ -16,7 +23,7 @@ const VERSION = "1";
 interface OpenRun {
   image: string;
   inputs: string[];
-  operators: { crc32: string; cycles: number | null }[];
+  operators: LoggedOperator[];
   outputs: Uint8Array[];
 }
 
@@ -63,10 +70,10 @@ export function parseLog(text: string, name: string): LoggedRun[] {
 function readLine(line: string, run: OpenRun): boolean {
   const input = /^input (\d+) crc ([0-9a-f]{8})$/.exec(line);
   if (input) return Number(input[1]) === run.inputs.push(input[2]!) - 1;
-  const operator = /^operator (\d+) crc ([0-9a-f]{8})(?: cycles (\d+))?$/.exec(line);
+  const operator = /^operator (\d+) (?:crc ([0-9a-f]{8})|in slices)(?: cycles (\d+))?$/.exec(line);
   if (operator) {
     const cycles = operator[3] === undefined ? null : Number(operator[3]);
-    return Number(operator[1]) === run.operators.push({ crc32: operator[2]!, cycles }) - 1;
+    return Number(operator[1]) === run.operators.push({ crc32: operator[2] ?? null, cycles }) - 1;
   }
   const output = /^output (\d+)((?: [0-9a-f]{2})*)$/.exec(line);
   if (!output) return false;

@@ -1,22 +1,35 @@
+import { ThumbnetError } from "../errors.ts";
 import { checkInt8 } from "../graph/check.ts";
 import { graphFromTflite } from "../graph/from-tflite.ts";
 import type { Graph } from "../graph/graph.ts";
 import { foldConstantChannels } from "../graph/rewrites/constant-channels.ts";
 import { readTflite } from "../tflite/read.ts";
 import { encodeImage } from "./encode.ts";
-import { type Plan, planGraph } from "./plan.ts";
+import { planForChip } from "./for-chip.ts";
+import { OPTIMIZE, type Optimize, type Plan, planGraph } from "./plan.ts";
 
 export interface CompileOptions {
   /** Fold channels that hold the same value whatever the input is; default true. No output changes by a bit. */
-  readonly optimize?: boolean;
+  readonly foldConstants?: boolean;
+  /** What the plan is for; default `speed`. No output changes by a bit. */
+  readonly optimize?: Optimize;
+  /**
+   * `chip` (default): planning also looks for what pays on a microcontroller. `wasm`: it is left out, so that loading
+   * is faster; the image runs everywhere all the same.
+   */
+  readonly target?: "chip" | "wasm";
 }
 
 /** The plan of a graph. @throws ThumbnetError when the graph cannot run in int8 */
-export function compilePlan(graph: Graph, { optimize = true }: CompileOptions = {}): Plan {
+export function compilePlan(graph: Graph, options: CompileOptions = {}): Plan {
+  const { foldConstants = true, optimize = "speed", target = "chip" } = options;
+  if (!OPTIMIZE.includes(optimize)) {
+    throw new ThumbnetError(`optimize is "${String(optimize)}"; there are ${OPTIMIZE.join(", ")}`);
+  }
   checkInt8(graph);
-  if (!optimize) return planGraph(graph);
-  const folded = foldConstantChannels(graph);
-  return planGraph(folded.graph, folded.expansions);
+  const folded = foldConstants ? foldConstantChannels(graph) : { graph, expansions: new Map() };
+  const plan = planGraph(folded.graph, folded.expansions, optimize);
+  return target === "chip" ? planForChip(plan) : plan;
 }
 
 /** The image of a graph. @throws ThumbnetError when the graph cannot run in int8 */

@@ -14,6 +14,7 @@ import {
   KEPT_CHANNEL,
   KERNELS,
   MAGIC,
+  NEVER_WHOLE,
   OPERATOR,
   PORT,
   RECORD_BYTES,
@@ -23,6 +24,7 @@ import {
   VERSION,
 } from "./layout.ts";
 import { naming, type Plan } from "./plan.ts";
+import { callsInOrder } from "./schedule.ts";
 import { writeStruct } from "./struct.ts";
 
 const HEADER_LAYOUT = structLayout(HEADER);
@@ -39,7 +41,7 @@ const NO_DATA = new Uint8Array(0);
  */
 export function encodeImage(plan: Plan): Uint8Array {
   const { graph } = plan;
-  const calls = plan.operators.flatMap(({ calls }, operator) => calls.map((call) => ({ call, operator })));
+  const calls = callsInOrder({ calls: plan.operators.map(({ calls }) => calls), order: plan.order });
   const ports = [...graph.inputs, ...graph.outputs];
   const body = new Pool();
   const recordsOffset = HEADER_LAYOUT.bytes;
@@ -61,7 +63,7 @@ export function encodeImage(plan: Plan): Uint8Array {
     const expansion = plan.expansions.get(index);
     const at = body.add(
       tensorBytes(graph.tensors[index]!, graph.tensors[plan.stored[index]!]!, {
-        operand: operand({ tensor: index }),
+        operand: isWhole(plan, index) ? operand({ tensor: index }) : NEVER_WHOLE,
         expansion: expansion ? body.add(expansionBytes(expansion)) : 0,
       }),
     );
@@ -72,9 +74,7 @@ export function encodeImage(plan: Plan): Uint8Array {
   const records = calls.map(({ call, operator }) =>
     naming(graph, graph.operators[operator]!, operator, () => encodeRecord(call, operator, operand, body)),
   );
-  let recordEnd = 0;
-  const operators = plan.operators.map(({ operator, calls }) => {
-    recordEnd += calls.length;
+  const operators = plan.operators.map(({ operator, recordEnd }) => {
     return { code: OPERATOR_CODES[operator.kind], recordEnd, tensor: describe(operator.outputs[0]!) };
   });
   const portValues = ports.map((tensor) => ({
@@ -112,6 +112,11 @@ export function encodeImage(plan: Plan): Uint8Array {
   writeStruct(view, 0, HEADER_LAYOUT, header);
   writeStruct(view, 0, HEADER_LAYOUT, { crc32: crc32(bytes.subarray(CHECKED_FROM)) });
   return bytes;
+}
+
+function isWhole({ places }: Plan, tensor: number): boolean {
+  const place = places[tensor];
+  return place?.space !== "arena" || place.isWhole;
 }
 
 function encodeRecord(

@@ -12,6 +12,7 @@ import {
   KEPT_CHANNEL,
   KERNELS,
   MAGIC,
+  NEVER_WHOLE,
   OPERATOR,
   PORT,
   RECORD_BYTES,
@@ -32,8 +33,11 @@ export interface ImageTensor {
   readonly dtype: (typeof DTYPES)[number];
   readonly scale: number;
   readonly zeroPoint: number;
-  /** Where its int8 content lies: `offset` bytes into the arena or, for a constant, into the image. */
-  readonly space: "arena" | "image";
+  /**
+   * Where its int8 content lies: `offset` bytes into the arena or, for a constant, into the image; `nowhere` where it
+   * never exists whole, because its operators run in slices of rows (offset and bytes are 0 then).
+   */
+  readonly space: "arena" | "image" | "nowhere";
   readonly offset: number;
   /** Bytes of that content; a float32 tensor at the edge holds int8, one byte an element. */
   readonly bytes: number;
@@ -124,9 +128,10 @@ export function readImage(bytes: Uint8Array, name = "image"): Image {
     const dimensions = within(offset + TENSOR_LAYOUT.bytes, 4 * t.rank);
     const shape = Array.from({ length: t.rank }, (_, d) => data.getUint32(dimensions + 4 * d, true));
     const dtype = DTYPES[t.dtype] ?? fail(`has an unknown element type ${t.dtype}`);
-    const space = t.operand & CONSTANT_BIT ? "image" : "arena";
-    const at = (t.operand & ~CONSTANT_BIT) >>> 0;
-    const size = elementCount(shape) * (dtype === "float32" ? 1 : bytesPerElement(dtype));
+    const isWhole = t.operand !== NEVER_WHOLE;
+    const space = !isWhole ? "nowhere" : t.operand & CONSTANT_BIT ? "image" : "arena";
+    const at = isWhole ? (t.operand & ~CONSTANT_BIT) >>> 0 : 0;
+    const size = isWhole ? elementCount(shape) * (dtype === "float32" ? 1 : bytesPerElement(dtype)) : 0;
     if (at + size > (space === "image" ? bytes.length : header.arenaBytes))
       fail("is damaged: a tensor lies outside");
     const expansion = t.expansion === 0 ? null : readExpansion(t.expansion, shape);

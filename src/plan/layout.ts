@@ -13,11 +13,13 @@ export type Fields = Readonly<Record<string, FieldType>>;
 /** "TNET" */
 export const MAGIC = 0x54454e54;
 /** Raised with every change of the layout; an image of another version is refused. */
-export const VERSION = 1;
+export const VERSION = 2;
 /** Every record has this size, so that a runtime can step through them without knowing any. */
-export const RECORD_BYTES = 64;
+export const RECORD_BYTES = 68;
 /** Set in an operand that lies in the image (a constant); clear when it lies in the arena. */
 export const CONSTANT_BIT = 0x80000000;
+/** In place of a tensor's operand: it never exists whole, because its operators run in slices of rows. */
+export const NEVER_WHOLE = 0xffffffff;
 /** Alignment of tensors in the arena and of constants in the image: a word of the chip. */
 export const ALIGNMENT = 4;
 
@@ -63,7 +65,7 @@ export const PORT = {
 
 /** What is known of a tensor; `rank` dimensions follow as u32. */
 export const TENSOR = {
-  /** An operand: where it lies. */
+  /** An operand: where it lies; or {@link NEVER_WHOLE}. */
   operand: "u32",
   /**
    * 0, or the offset of how the tensor was before constant channels were folded: their number (u32), then for each an
@@ -103,14 +105,42 @@ const WINDOW = {
 } as const;
 
 /**
- * Per output channel: int32 bias, int32 multiplier, int8 shift (positive = left). But for depthwise, the input
- * zero point is folded into the bias (less zeroPoint * sum of weights), so that kernels multiply the raw int8.
+ * How the sums of an operator become int8; the data of its channels follow. A channel's sum is S = sum of
+ * (x + 128) * (weight - weights' zero point) over its whole window, where padding counts as the input zero point.
+ *
+ *   EXACT     int32 bias for each channel, then int32 multipliers, then int8 shifts (positive = left): one of each, or
+ *             one for each channel. Result: requantize(S + bias) + output zero point; see docs/arithmetic.md.
+ *   TWO_PART  for each channel an int32 of two factors, high * 2^16 + low (both signed), and an int32 offset. Result:
+ *             activationMin + ((S * high + ((S * low) >> productShift) + offset) >> outputShift); see two-part.ts.
+ *
+ * Both are clamped to [activationMin, activationMax].
  */
-const CHANNELS = {
-  weights: "constant",
-  bias: "constant",
-  multipliers: "constant",
-  shifts: "constant",
+export const REQUANTIZATION = {
+  form: "u8",
+  productShift: "u8",
+  outputShift: "u8",
+  /** EXACT only. 1: a multiplier and shift for each channel; 0: one for all. */
+  perChannel: "u8",
+  channels: "u32",
+} as const satisfies Fields;
+
+/** Values of the field `form`. */
+export const REQUANTIZATION_FORMS = { EXACT: 0, TWO_PART: 1 } as const;
+
+/** `requantization`: offset of a {@link REQUANTIZATION}. */
+const CHANNELS = { weights: "constant", requantization: "constant" } as const;
+
+/**
+ * How the chip multiplies a matrix; see `matrix.ts`. Weights are rows of int8, padded in front to whole words; or
+ * sparse, for each row a u16 count and that many pairs of an int8 weight and a u8, how many zeros come before it.
+ */
+const MATRIX = {
+  /** Inputs after which sums are taken out of their lanes, counted from the end; a multiple of 16, or the depth. */
+  unpack: "u16",
+  /** Pixels at a time: 6 or 3. */
+  columns: "u8",
+  /** 1: the weights are sparse. */
+  sparse: "u8",
 } as const;
 
 const OUTPUT_CLAMP = { outputZeroPoint: "i8", activationMin: "i8", activationMax: "i8" } as const;
@@ -140,6 +170,7 @@ export const KERNELS = {
       ...CHANNELS,
       ...WINDOW,
       groups: "u16",
+      ...MATRIX,
       /** What padding counts as. */
       inputZeroPoint: "i8",
       ...OUTPUT_CLAMP,
@@ -154,6 +185,7 @@ export const KERNELS = {
       pixels: "u32",
       inputChannels: "u16",
       outputChannels: "u16",
+      ...MATRIX,
       ...OUTPUT_CLAMP,
     },
   },
@@ -180,8 +212,6 @@ export const KERNELS = {
       outputChannels: "u32",
       ...OUTPUT_CLAMP,
       weightsZeroPoint: "i8",
-      /** 1: a multiplier and shift for each output channel; 0: one for all. */
-      perChannel: "u8",
     },
   },
   avg_pool_s8: {

@@ -1,40 +1,60 @@
 import { ThumbnetError } from "../errors.ts";
 import type { Graph, Operator } from "../graph/graph.ts";
 import type { Expansion } from "../graph/rewrites/constant-channels.ts";
-import { bytesPerElement, elementCount } from "../graph/shape.ts";
-import { planArena } from "./arena.ts";
+import { type ArenaPlan, planArena } from "./arena.ts";
 import type { KernelCall } from "./kernel-call.ts";
-import type { KernelName } from "./layout.ts";
 import { isAlias, lowerOperator } from "./lower/index.ts";
+import { makeSchedule, type Schedule, type SlicedChain } from "./schedule.ts";
 import { scratchBytes } from "./scratch.ts";
+import { smallestSchedule } from "./search.ts";
+import { type Storage, storageOf } from "./storage.ts";
 
-/** Where a tensor lies: at an offset of the arena, or in the image because it is constant. */
+/**
+ * What a plan is for. `speed`: as few cycles as possible; outputs replace inputs where that costs nothing. `size`: as
+ * little flash as possible. `ram`: as small an arena as possible; early operators run in slices of rows.
+ */
+export const OPTIMIZE = ["speed", "size", "ram"] as const;
+export type Optimize = (typeof OPTIMIZE)[number];
+
+/**
+ * Where a tensor lies: at an offset of the arena, or in the image because it is constant. Of one that is not whole,
+ * only the rows that are needed at a time lie there.
+ */
 export type Place =
-  | { readonly space: "arena"; readonly offset: number }
+  | { readonly space: "arena"; readonly offset: number; readonly isWhole: boolean }
   | { readonly space: "image"; readonly tensor: number };
 
 export interface PlannedOperator {
   readonly operator: Operator;
   /** The kernel calls that do its work; none for an alias. */
   readonly calls: readonly KernelCall[];
-  /** Bytes of the buffers that are alive while it runs. */
+  /** So many records of the whole plan have run once it is done. */
+  readonly recordEnd: number;
+  /** Bytes of the arena that are in use while it runs. */
   readonly liveBytes: number;
 }
 
 /** One stretch of the arena and when it is in use, for memory maps. */
 export interface ArenaBuffer {
-  /** The tensors that share it, in order of their making: aliases and operators in place. */
+  /** The tensors that share it, in order of their making: aliases, or the rows of a line. */
   readonly tensors: readonly number[];
   readonly offset: number;
   readonly bytes: number;
+  /** First and last operator during which it is in use. */
   readonly first: number;
   readonly last: number;
+  /** The buffers, by index, that it is written over while they are used up. */
+  readonly over: readonly number[];
 }
 
 /** An int8 graph, lowered to kernel calls and with a place for every tensor. */
 export interface Plan {
   readonly graph: Graph;
   readonly operators: readonly PlannedOperator[];
+  /** The operator of each record, in the order in which they run. */
+  readonly order: readonly number[];
+  /** Operators that run in slices of rows. */
+  readonly chains: readonly SlicedChain[];
   /** By tensor index; null for a tensor that no kernel touches (paddings, axes, shapes, weights). */
   readonly places: readonly (Place | null)[];
   /** By tensor index: the channels that tensors had before constant ones were folded. */
@@ -51,12 +71,6 @@ export interface Plan {
   readonly buffers: readonly ArenaBuffer[];
 }
 
-/**
- * Kernels that may write over an input of the same size: they read each element before they write it, and
- * never again.
- */
-const IN_PLACE: ReadonlySet<KernelName> = new Set(["add_s8", "mul_s8", "lookup_s8", "softmax_s8"]);
-
 /** Far beyond any microcontroller: what asks for more is no model but a damaged file. */
 const MAX_ARENA_BYTES = 2 ** 28;
 
@@ -66,46 +80,93 @@ const MAX_ARENA_BYTES = 2 ** 28;
  * @param graph accepted by `checkInt8`
  * @throws ThumbnetError when an operator does not fit the records' fields
  */
-export function planGraph(graph: Graph, expansions: ReadonlyMap<number, Expansion> = new Map()): Plan {
-  const calls = graph.operators.map((op, index) => naming(graph, op, index, () => lowerOperator(graph, op)));
-  const storage = new Storage(graph);
-  graph.operators.forEach((op, step) => {
-    storage.visit(op, step, calls[step]!);
-  });
-  const roots = storage.roots();
-  const lifetimes = roots.map((tensors) => storage.lifetime(tensors));
-  const arena = planArena(lifetimes);
+export function planGraph(
+  graph: Graph,
+  expansions: ReadonlyMap<number, Expansion> = new Map(),
+  optimize: Optimize = "speed",
+): Plan {
+  const calls = lowerGraph(graph);
+  const schedule = optimize === "ram" ? smallestSchedule(graph, calls) : makeSchedule(graph, calls);
+  return planSchedule(graph, schedule, expansions);
+}
+
+/** The kernel calls of every operator as a whole. */
+export function lowerGraph(graph: Graph): KernelCall[][] {
+  return graph.operators.map((op, index) => naming(graph, op, index, () => lowerOperator(graph, op)));
+}
+
+/** Places every tensor for calls in a given order. */
+export function planSchedule(
+  graph: Graph,
+  schedule: Schedule,
+  expansions: ReadonlyMap<number, Expansion> = new Map(),
+): Plan {
+  const storage = storageOf(graph, schedule);
+  const arena = planArena(storage.buffers, storage.pairs);
   if (arena.bytes > MAX_ARENA_BYTES) {
     throw new ThumbnetError(
       `${graph.name}: needs an arena of ${arena.bytes} bytes; supported: up to ${MAX_ARENA_BYTES}`,
     );
   }
+  const buffers = arenaBuffers(storage, arena);
+  return {
+    graph,
+    operators: graph.operators.map((operator, step) => ({
+      operator,
+      calls: schedule.calls[step]!,
+      recordEnd: schedule.ends[step]!,
+      liveBytes: coveredBytes(buffers.filter(({ first, last }) => first <= step && step <= last)),
+    })),
+    order: schedule.order,
+    chains: schedule.chains,
+    expansions,
+    stored: storedTensors(graph),
+    places: placesOf(graph, schedule, buffers),
+    arenaBytes: arena.bytes,
+    scratchBytes: Math.max(0, ...schedule.calls.flat().map(scratchBytes)),
+    arenaBound: arena.bound,
+    peakOperator: storage.buffers.find(({ first }) => first === arena.peak)?.firstOperator ?? 0,
+    buffers,
+  };
+}
 
+function arenaBuffers({ buffers, pairs }: Storage, { offsets }: ArenaPlan): ArenaBuffer[] {
+  const touches = (a: number, b: number) =>
+    offsets[a]! < offsets[b]! + buffers[b]!.bytes && offsets[b]! < offsets[a]! + buffers[a]!.bytes;
+  return buffers.map(({ tensors, bytes, firstOperator, lastOperator }, i) => ({
+    tensors,
+    offset: offsets[i]!,
+    bytes,
+    first: firstOperator,
+    last: lastOperator,
+    over: pairs.flatMap(({ input, output }) => (output === i && touches(input, i) ? [input] : [])),
+  }));
+}
+
+/** The bytes that some buffers take, those that share bytes counted once. */
+function coveredBytes(buffers: readonly ArenaBuffer[]): number {
+  let covered = 0;
+  let end = 0;
+  for (const { offset, bytes } of buffers.toSorted((a, b) => a.offset - b.offset)) {
+    const to = offset + bytes;
+    covered += Math.max(0, to - Math.max(end, offset));
+    end = Math.max(end, to);
+  }
+  return covered;
+}
+
+function placesOf(graph: Graph, { chains }: Schedule, buffers: readonly ArenaBuffer[]): (Place | null)[] {
   const places: (Place | null)[] = graph.tensors.map(() => null);
-  roots.forEach((tensors, i) => {
-    for (const tensor of tensors) places[tensor] = { space: "arena", offset: arena.offsets[i]! };
-  });
+  const inLines = new Set(chains.flatMap(({ lines }) => lines.flatMap(({ tensors }) => tensors)));
+  for (const { tensors, offset } of buffers) {
+    for (const tensor of tensors) places[tensor] = { space: "arena", offset, isWhole: !inLines.has(tensor) };
+  }
   for (const op of graph.operators) {
     const source = op.inputs[0]!;
     if (isAlias(graph, op) && !places[op.outputs[0]!])
       places[op.outputs[0]!] = places[source] ?? image(source);
   }
-  return {
-    graph,
-    operators: graph.operators.map((operator, step) => ({
-      operator,
-      calls: calls[step]!,
-      liveBytes: lifetimes.reduce((sum, b) => (b.first <= step && step <= b.last ? sum + b.bytes : sum), 0),
-    })),
-    expansions,
-    stored: storedTensors(graph),
-    places: places.map((place, t) => place ?? (graph.tensors[t]!.data ? image(t) : null)),
-    arenaBytes: arena.bytes,
-    scratchBytes: Math.max(0, ...calls.flat().map(scratchBytes)),
-    arenaBound: arena.bound,
-    peakOperator: arena.peakStep,
-    buffers: roots.map((tensors, i) => ({ tensors, offset: arena.offsets[i]!, ...lifetimes[i]! })),
-  };
+  return places.map((place, t) => place ?? (graph.tensors[t]!.data ? image(t) : null));
 }
 
 /** @throws ThumbnetError when one float32 input is quantised in two ways: the runtime takes one int8 input */
@@ -137,94 +198,5 @@ export function naming<T>(graph: Graph, op: Operator, index: number, action: () 
   } catch (error) {
     if (!(error instanceof ThumbnetError)) throw error;
     throw new ThumbnetError(`${graph.name}: operator ${index} (${op.kind}): ${error.message}`);
-  }
-}
-
-/** Which tensors share a buffer, and for how long each is needed. */
-class Storage {
-  readonly #graph: Graph;
-  /** The tensor whose buffer a tensor uses: itself, or the one that it aliases or overwrites. */
-  readonly #root = new Map<number, number>();
-  readonly #first = new Map<number, number>();
-  /** Last step that reads a tensor's root; counted before operators are visited, so that in-place is safe. */
-  readonly #last = new Map<number, number>();
-  readonly #isOutput: ReadonlySet<number>;
-
-  constructor(graph: Graph) {
-    this.#graph = graph;
-    this.#isOutput = new Set(graph.outputs);
-    graph.operators.forEach((op, step) => {
-      for (const tensor of op.inputs) if (tensor >= 0) this.#last.set(tensor, step);
-    });
-    for (const tensor of graph.inputs) this.#define(tensor, tensor, 0);
-  }
-
-  #define(tensor: number, root: number, step: number): void {
-    this.#root.set(tensor, root);
-    this.#first.set(tensor, step);
-  }
-
-  visit(op: Operator, step: number, calls: readonly KernelCall[]): void {
-    const output = op.outputs[0]!;
-    const source = op.inputs[0]!;
-    if (isAlias(this.#graph, op)) {
-      const root = this.#root.get(source);
-      if (root !== undefined) this.#define(output, root, step);
-      return;
-    }
-    this.#define(output, this.#overwritten(op, step, calls) ?? output, step);
-  }
-
-  /** The root of an input that the operator may write over, if there is one. */
-  #overwritten(op: Operator, step: number, calls: readonly KernelCall[]): number | undefined {
-    if (calls.length !== 1 || !IN_PLACE.has(calls[0]!.kernel)) return undefined;
-    const bytes = this.#bytes(op.outputs[0]!);
-    const candidate = op.inputs.find((tensor) => {
-      const root = this.#root.get(tensor);
-      return root !== undefined && this.#bytes(tensor) === bytes && !this.#neededAfter(root, step);
-    });
-    return candidate === undefined ? undefined : this.#root.get(candidate);
-  }
-
-  /** Whether anything that shares the buffer is read later or is an output of the graph. */
-  #neededAfter(root: number, step: number): boolean {
-    for (const [tensor, its] of this.#root) {
-      if (its === root && (this.#isOutput.has(tensor) || this.#readAfter(tensor, step))) return true;
-    }
-    return false;
-  }
-
-  #readAfter(tensor: number, step: number): boolean {
-    return (this.#last.get(tensor) ?? -1) > step;
-  }
-
-  #bytes(tensor: number): number {
-    const { shape, dtype } = this.#graph.tensors[tensor]!;
-    // Float tensors stand only at the edges and hold int8 in the arena.
-    return elementCount(shape) * (dtype === "float32" ? 1 : bytesPerElement(dtype));
-  }
-
-  /** The tensors of each buffer. */
-  roots(): number[][] {
-    const groups = new Map<number, number[]>();
-    for (const [tensor, root] of this.#root) {
-      const group = groups.get(root);
-      if (group) group.push(tensor);
-      else groups.set(root, [tensor]);
-    }
-    return [...groups.values()];
-  }
-
-  lifetime(tensors: readonly number[]): { bytes: number; first: number; last: number } {
-    const end = Math.max(0, this.#graph.operators.length - 1);
-    return {
-      bytes: Math.max(...tensors.map((t) => this.#bytes(t))),
-      first: Math.min(...tensors.map((t) => this.#first.get(t)!)),
-      last: Math.max(
-        ...tensors.map((t) =>
-          this.#isOutput.has(t) ? end : Math.max(this.#last.get(t) ?? 0, this.#first.get(t)!),
-        ),
-      ),
-    };
   }
 }

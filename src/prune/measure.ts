@@ -84,8 +84,8 @@ export function kerasParameters(network: NetworkDescription): number {
 }
 
 /** Runs one input on the emulated chip. @throws ThumbnetError where the model does not fit */
-function onChip(tflite: Uint8Array, name: string, input: Float32Array, optimize: boolean): ChipFigures {
-  const emulator = createEmulator(compileTflite(tflite, name, { optimize }), { name });
+function onChip(tflite: Uint8Array, name: string, input: Float32Array, foldConstants: boolean): ChipFigures {
+  const emulator = createEmulator(compileTflite(tflite, name, { foldConstants }), { name });
   const { cycles, stackBytes: stack } = emulator.run([input]);
   const { arena, scratch, static: variables, code, image } = emulator.memory;
   return {

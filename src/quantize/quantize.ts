@@ -26,6 +26,8 @@ export interface QuantizeOptions {
   readonly biasCorrection?: boolean;
   /** Scale and zero point of the input, where it has them by its nature, as pictures have; default: calibrated. */
   readonly input?: Affine;
+  /** Those of other tensors that are known, by name: of a network trained with them. */
+  readonly affines?: Readonly<Record<string, Affine>>;
 }
 
 /** Kinds whose output means by its integers what their input does. */
@@ -82,6 +84,7 @@ class Quantizer {
   readonly #ranges: RangeOptions;
   readonly #weights: "max" | "mse";
   readonly #biasCorrection: boolean;
+  readonly #affines: Readonly<Record<string, Affine>>;
   readonly #tensors: Tensor[] = [];
   /** New index of each activation. */
   readonly #index = new Map<number, number>();
@@ -93,6 +96,7 @@ class Quantizer {
     this.#ranges = { method: options.range ?? "mse", outside: options.outside ?? 0.0001 };
     this.#weights = options.weights ?? "mse";
     this.#biasCorrection = options.biasCorrection ?? true;
+    this.#affines = options.affines ?? {};
   }
 
   #add(tensor: Tensor): number {
@@ -119,7 +123,10 @@ class Quantizer {
 
   run(calibration: readonly Float32Array[], input: Affine | undefined, onOperator: () => void): Graph {
     const { inputs, outputs, operators, name } = this.#graph;
-    const affine = input ?? affineOf(chooseRange(calibration, this.#ranges));
+    const affine =
+      input ??
+      this.#affines[this.#graph.tensors[inputs[0]!]!.name] ??
+      affineOf(chooseRange(calibration, this.#ranges));
     const quantized = calibration.map((values) => toInt8Grid(values, affine));
     this.#addActivation(inputs[0]!, { float: calibration, quantized, affine });
     const converted = operators.map((op, i) => {
@@ -174,7 +181,8 @@ class Quantizer {
       ? input.affine
       : op.kind === "SOFTMAX" || op.kind === "LOGISTIC"
         ? PROBABILITY
-        : affineOf(chooseRange(float, this.#isLogits(output) ? WHOLE : this.#ranges));
+        : (this.#affines[this.#graph.tensors[output]!.name] ??
+          affineOf(chooseRange(float, this.#isLogits(output) ? WHOLE : this.#ranges)));
     this.#addActivation(output, {
       float,
       quantized: real.map((values) => toInt8Grid(values, affine)),

@@ -50,7 +50,9 @@ function cell(plan: Plan, { from, to }: Range, step: number): string {
   let symbol = ".";
   plan.buffers.forEach(({ offset, bytes, first, last }, i) => {
     const overlap = Math.min(to, offset + bytes) - Math.max(from, offset);
-    if (first <= step && step <= last && overlap > most) [most, symbol] = [overlap, bufferSymbol(i)];
+    // Where an output lies on its input, the output is shown.
+    if (first <= step && step <= last && overlap > 0 && overlap >= most)
+      [most, symbol] = [overlap, bufferSymbol(i)];
   });
   return symbol;
 }
@@ -97,6 +99,7 @@ function formatLegend(plan: Plan): string {
     formatCount(buffer.offset),
     formatCount(buffer.bytes),
     `${buffer.first} - ${buffer.last}`,
+    buffer.over.map(bufferSymbol).join(", "),
     shorten(printable(bufferLabel(plan, buffer)), 70),
   ]);
   const right = { align: "right" } as const;
@@ -105,6 +108,7 @@ function formatLegend(plan: Plan): string {
     { title: "offset", ...right },
     { title: "bytes", ...right },
     { title: "alive" },
+    { title: "in place of" },
     { title: "written by" },
   ];
   return formatTable(columns, rows);

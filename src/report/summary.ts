@@ -6,7 +6,7 @@ import type { Graph } from "../graph/graph.ts";
 import { compilePlan } from "../plan/compile.ts";
 import { encodeImage } from "../plan/encode.ts";
 import { isImage, readImage } from "../plan/image.ts";
-import type { Plan } from "../plan/plan.ts";
+import { OPTIMIZE, type Optimize, type Plan, type PlannedOperator } from "../plan/plan.ts";
 import { readTflite } from "../tflite/read.ts";
 import { BUILTIN_OPERATORS, TENSOR_TYPES, type TfliteModel } from "../tflite/schema.ts";
 
@@ -47,6 +47,15 @@ export interface ModelSummary {
   readonly problem: ThumbnetError | null;
 }
 
+/** What the model takes when it is planned for an aim. */
+export interface ModeSummary {
+  readonly optimize: Optimize;
+  readonly arenaBytes: number;
+  /** What the chip's kernels need beside the arena. */
+  readonly scratchBytes: number;
+  readonly imageBytes: number;
+}
+
 /** The sum over operators; null where one is not known. */
 export function totalCost(operators: readonly OperatorSummary[], key: "macs" | "parameters"): number | null {
   return operators.reduce<number | null>((sum, op) => {
@@ -74,8 +83,9 @@ export function foldedSummary({ graph, expansions }: Plan): FoldedSummary | null
  *
  * @throws ThumbnetError when the file is damaged or neither of the two
  */
-export function summarize(bytes: Uint8Array, name: string): ModelSummary {
-  return isImage(bytes) ? summarizeImage(bytes, name) : summarizeTflite(readTflite(bytes, name), name);
+export function summarize(bytes: Uint8Array, name: string, optimize: Optimize = "speed"): ModelSummary {
+  if (isImage(bytes)) return summarizeImage(bytes, name);
+  return summarizeTflite(readTflite(bytes, name), name, optimize);
 }
 
 function summarizeImage(bytes: Uint8Array, name: string): ModelSummary {
@@ -98,18 +108,35 @@ function summarizeImage(bytes: Uint8Array, name: string): ModelSummary {
   };
 }
 
-function summarizeTflite(model: TfliteModel, name: string): ModelSummary {
+function summarizeTflite(model: TfliteModel, name: string, optimize: Optimize): ModelSummary {
   let graph: Graph | undefined;
   try {
     graph = graphFromTflite(model, name);
-    const plan = compilePlan(graph);
+    const plan = compilePlan(graph, { optimize });
     const image = encodeImage(plan);
-    return { ...summarizeGraph(graph, plan), plan, arenaBytes: plan.arenaBytes, image, problem: null };
+    const structure = summarizeGraph(graph, plan);
+    return { ...structure, plan, arenaBytes: plan.arenaBytes, image, problem: null };
   } catch (error) {
     if (!(error instanceof ThumbnetError)) throw error;
     const structure = graph ? summarizeGraph(graph, null) : summarizeStructure(model);
     return { ...structure, plan: null, arenaBytes: null, image: null, problem: error };
   }
+}
+
+/** Arena and image of a model for every aim that a plan can have, that of `plan` among them. */
+export function summarizeModes(bytes: Uint8Array, name: string): ModeSummary[] {
+  const graph = graphFromTflite(readTflite(bytes, name), name);
+  return OPTIMIZE.map((optimize) => {
+    const plan = compilePlan(graph, { optimize });
+    const { arenaBytes, scratchBytes } = plan;
+    return { optimize, arenaBytes, scratchBytes, imageBytes: encodeImage(plan).length };
+  });
+}
+
+/** Each kernel once for each run of calls of it; slices of rows call the same ones again and again. */
+function kernelNames({ operator, calls }: PlannedOperator): string[] {
+  const names = calls.map(({ kernel }) => kernel);
+  return operator.kind === "CONCATENATION" ? names : [...new Set(names.filter((name) => name !== "copy_s8"))];
 }
 
 type Structure = Pick<ModelSummary, "format" | "inputs" | "outputs" | "operators">;
@@ -130,7 +157,7 @@ function summarizeGraph(graph: Graph, plan: Plan | null): Structure {
       shape: graph.tensors[op.outputs[0]!]!.shape,
       ...operatorCost(graph, op),
       liveBytes: plan?.operators[index]?.liveBytes ?? null,
-      kernels: plan?.operators[index]?.calls.map(({ kernel }) => kernel) ?? null,
+      kernels: plan ? kernelNames(plan.operators[index]!) : null,
     })),
   };
 }

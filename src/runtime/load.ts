@@ -24,6 +24,9 @@ export async function loadModel(source: ModelSource, options: LoadOptions = {}):
   }
   const { bytes, name: fileName } = await readSource(source);
   const name = options.name ?? fileName;
-  const image = readImage(isImage(bytes) ? bytes : compileTflite(bytes, name, options), name);
+  const image = readImage(
+    isImage(bytes) ? bytes : compileTflite(bytes, name, { target: "wasm", ...options }),
+    name,
+  );
   return new Model(image, await instantiate(engine), engine);
 }

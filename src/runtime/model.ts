@@ -25,10 +25,15 @@ export interface TraceEntry {
   readonly index: number;
   readonly name: OperatorKind;
   readonly shape: readonly number[];
-  /** CRC-32 (zlib's) of the output's bytes; of the float32 bytes for a DEQUANTIZE. */
+  /** CRC-32 (zlib's) of the output's bytes; of the float32 bytes for a DEQUANTIZE; 0 where it is not whole. */
   readonly crc32: number;
-  /** The output's bytes. */
+  /** The output's bytes; none where it is not whole. */
   readonly bytes: Uint8Array;
+  /**
+   * False where the operator runs in slices of rows together with later ones (`optimize: "ram"`): its output never
+   * exists whole, and the work is done by the last operator of the slices.
+   */
+  readonly isWhole: boolean;
   /**
    * The output as the chip has it: the same but for channels that are always constant, which the chip does not keep,
    * and for a DEQUANTIZE, of which it has the int8 bytes that stand for the floats.
@@ -63,7 +68,10 @@ export interface ProfileEntry {
   readonly index: number;
   readonly name: OperatorKind;
   readonly shape: readonly number[];
-  /** Median over the repetitions, in microseconds; 0 for operators that only rename a tensor. */
+  /**
+   * Median over the repetitions, in microseconds; 0 for operators that only rename a tensor. The last operator of those
+   * that run in slices of rows has the time of all of them, the others 0.
+   */
   readonly microseconds: number;
 }
 
@@ -178,7 +186,9 @@ export class Model {
       done = recordEnd;
       const stored = this.#content(output).slice();
       const bytes = declared(expandChannels(stored, output), output);
-      const entry = { index, name: kind, shape: fullShape(output), crc32: crc32(bytes), bytes, stored };
+      const isWhole = output.space !== "nowhere";
+      const shape = fullShape(output);
+      const entry = { index, name: kind, shape, crc32: crc32(bytes), bytes, isWhole, stored };
       return arena ? { ...entry, arena: whole.slice() } : entry;
     });
   }

@@ -12,6 +12,7 @@ import { type Batch, type EpochOptions, epochBatches } from "./batches.ts";
 import { writeNetwork } from "./checkpoint.ts";
 import { evaluate } from "./evaluate.ts";
 import { classCount } from "./network/description.ts";
+import type { Parameters } from "./network/parameters.ts";
 import type { Network } from "./network.ts";
 import { learningRate, type Schedule } from "./schedule.ts";
 import { type RunState, readState, writeState } from "./state.ts";
@@ -56,11 +57,24 @@ export interface EpochReport {
   readonly imagesPerSecond: number;
 }
 
+/** What parameters must be like: those that a mask leaves out zero, for example. */
+export interface Constraint {
+  /** Called before the first step, and before the first one of a run that goes on. */
+  start(network: Network): void;
+  /** Called after every step. @param steps taken since the run began */
+  afterStep(network: Network, steps: number): void;
+  /** Makes other parameters so, in place: the average of weights. */
+  apply(parameters: Parameters): void;
+  /** Networks are kept as the best from that many epochs on. */
+  readonly bestFrom: number;
+}
+
 export interface TrainHooks {
   /** What the hooks change, as plain data: a run goes on only with the same. */
   readonly identity?: Readonly<Record<string, unknown>>;
   /** Default: cross-entropy with the labels. */
   readonly objective?: Objective;
+  readonly constraint?: Constraint;
   /** The class of each validation example; default: their labels. */
   readonly validationLabels?: Uint16Array;
   /** What the learning rate of each parameter is multiplied by; default: 1. */
@@ -158,11 +172,12 @@ class Run {
 
   async toTheEnd(): Promise<TrainResult> {
     await this.#resume();
+    this.#hooks.constraint?.start(this.#network);
     this.#started = performance.now();
     const { epochs, patience } = this.#options;
     let finished = true;
     while (this.#epoch < epochs) {
-      if (patience > 0 && this.#epoch - this.#best.epoch >= patience) break;
+      if (patience > 0 && this.#epoch - Math.max(this.#best.epoch, this.#bestFrom) >= patience) break;
       finished = await this.#runEpoch();
       if (!finished) break;
     }
@@ -171,6 +186,10 @@ class Run {
 
   dispose(): void {
     this.#optimizer.dispose();
+  }
+
+  get #bestFrom(): number {
+    return this.#hooks.constraint?.bestFrom ?? 0;
   }
 
   async #runEpoch(): Promise<boolean> {
@@ -199,6 +218,7 @@ class Run {
           `the loss is ${loss} (${where}): train with a lower rate; ${this.#epoch} epochs are kept in ${this.#out}`,
         );
       }
+      this.#hooks.constraint?.afterStep(this.#network, this.#epoch * this.#steps + step + 1);
       this.#average?.update(this.#network);
       total += loss;
       step++;
@@ -226,6 +246,7 @@ class Run {
     const { batch } = this.#options;
     const own = this.#network.parameters();
     const candidate = this.#average?.parameters() ?? own;
+    this.#hooks.constraint?.apply(candidate);
     if (this.#average) this.#network.assign(candidate);
     const { accuracy, loss: validationLoss } = evaluate(
       this.#network,
@@ -234,13 +255,20 @@ class Run {
     );
     if (this.#average) this.#network.assign(own);
     const best = this.#best;
-    if (accuracy > best.accuracy || (accuracy === best.accuracy && validationLoss < best.loss)) {
+    const isBetter = accuracy > best.accuracy || (accuracy === best.accuracy && validationLoss < best.loss);
+    if (isBetter && this.#epoch >= this.#bestFrom) {
       this.#best = { epoch: this.#epoch, accuracy, loss: validationLoss };
       await writeNetwork(join(this.#out, BEST_FILE), {
         description: this.#network.description,
         parameters: candidate,
         classes: this.#data.classes,
-        origin: { data: this.#data.name, options: this.#options, epoch: this.#epoch, accuracy },
+        origin: {
+          data: this.#data.name,
+          options: this.#options,
+          ...this.#hooks.identity,
+          epoch: this.#epoch,
+          accuracy,
+        },
       });
     }
     await writeState(join(this.#out, STATE_FILE), this.#state());

@@ -14,6 +14,7 @@ import {
   type Shape,
 } from "./network/description.ts";
 import { checkParameters, type Parameters, type Values } from "./network/parameters.ts";
+import type { FakeQuantizer } from "./quantization-aware.ts";
 
 /** What a forward pass in training needs, and gives beside its result. */
 export interface TrainingPass {
@@ -37,6 +38,8 @@ const isStatistic = (kind: string) => kind === "mean" || kind === "variance";
 export class Network {
   readonly description: NetworkDescription;
   readonly shapes: readonly Shape[];
+  /** Rounds weights and activations, in training and in inference; null: nothing is rounded. */
+  fakeQuantizer: FakeQuantizer | null = null;
   readonly #scope: string;
   readonly #variables = new Map<string, tf.Variable>();
   readonly #readers: readonly (readonly number[])[];
@@ -107,7 +110,9 @@ export class Network {
     const last = upTo === undefined ? layers.length - 1 : layerIndex(this.description, upTo);
     if (last <= first)
       throw new ThumbnetError(`${this.description.name}: nothing from "${after}" to "${upTo}"`);
-    const outputs = new Map<number, tf.Tensor>([[first, x]]);
+    const rounded = (index: number, value: tf.Tensor) =>
+      this.fakeQuantizer?.activation(index, value) ?? value;
+    const outputs = new Map<number, tf.Tensor>([[first, first < 0 ? rounded(first, x) : x]]);
     const outputOf = (index: number, reader: Layer): tf.Tensor => {
       const output = outputs.get(index);
       if (output !== undefined) return output;
@@ -133,7 +138,7 @@ export class Network {
       }
       const other =
         layer.kind === "add" ? outputOf(layerIndex(this.description, layer.other), layer) : undefined;
-      outputs.set(i, this.#layer(i, input, other, training));
+      outputs.set(i, rounded(i, this.#layer(i, input, other, training)));
     }
     return outputs.get(last)!;
   }
@@ -154,6 +159,11 @@ export class Network {
     return y;
   }
 
+  #weights(layer: Layer): tf.Tensor {
+    const weights = this.#of(layer, "weights");
+    return this.fakeQuantizer?.weights(layer, weights) ?? weights;
+  }
+
   #of(layer: Layer, kind: string): tf.Variable {
     return this.#variables.get(`${layer.name}/${kind}`)!;
   }
@@ -166,12 +176,12 @@ export class Network {
       case "conv":
       case "pointwise": {
         const [stride, padding] = layer.kind === "conv" ? [layer.stride, layer.padding] : [[1, 1], "SAME"];
-        const weights = this.#of(layer, "weights") as tf.Tensor as tf.Tensor4D;
+        const weights = this.#weights(layer) as tf.Tensor4D;
         const mode = padding === "SAME" ? "same" : "valid";
         return biased(tf.conv2d(x as tf.Tensor4D, weights, [stride[0]!, stride[1]!], mode), layer.bias);
       }
       case "depthwise": {
-        const weights = this.#of(layer, "weights") as tf.Tensor as tf.Tensor4D;
+        const weights = this.#weights(layer) as tf.Tensor4D;
         const mode = layer.padding === "SAME" ? "same" : "valid";
         return biased(tf.depthwiseConv2d(x as tf.Tensor4D, weights, [...layer.stride], mode), layer.bias);
       }
@@ -193,7 +203,7 @@ export class Network {
         return tf.avgPool(x as tf.Tensor4D, [...layer.kernel], [...layer.stride], mode);
       }
       case "dense":
-        return biased(tf.matMul(tf.reshape(x, [batch, -1]), this.#of(layer, "weights")), layer.bias);
+        return biased(tf.matMul(tf.reshape(x, [batch, -1]), this.#weights(layer) as tf.Tensor2D), layer.bias);
       case "add":
         return tf.add(x, other!);
     }

@@ -13,12 +13,12 @@ test("shows inputs, outputs, operators, costs and memory", () => {
   expect(stdout).toContain("small.tflite: TensorFlow Lite, ");
   expect(stdout).toMatch(/^input +picture +\[1,4,4,2\] +int8 +0\.05 +-3$/m);
   expect(stdout).toMatch(/^output +scores +\[1,5\] +int8 +0\.00390625 +-128$/m);
-  // 16 pixels * 3 channels * 3*3*2; 5 * 48. Live: input 32 and output 48 bytes.
-  expect(stdout).toMatch(/^0 +CONV_2D +\[1,4,4,3\] +864 +57 +80 +conv_s8$/m);
+  // 16 pixels * 3 channels * 3*3*2; 5 * 48. Live: output of 48 bytes over the input of 32, which begins at 28.
+  expect(stdout).toMatch(/^0 +CONV_2D +\[1,4,4,3\] +864 +57 +60 +conv_s8$/m);
   expect(stdout).toMatch(/^1 +RESHAPE +\[1,48\] +0 +0 +48 +\(no work\)$/m);
   expect(stdout).toMatch(/^2 +FULLY_CONNECTED +\[1,5\] +240 +245 +53 +fully_connected_s8$/m);
   expect(stdout).toMatch(/^ +total +1,104 +302$/m);
-  expect(stdout).toContain("arena  80 bytes");
+  expect(stdout).toContain("arena  60 bytes");
   expect(stdout).toContain("set by operator 0 (CONV_2D)");
 });
 
@@ -42,7 +42,12 @@ test("the arena map shows every buffer at its address while it is alive", () => 
   }
   for (const [i, buffer] of arena.buffers.entries()) {
     const cells = [...seen.get("ABCDEF"[i]!)!];
-    expect(Math.min(...cells.map((cell) => cell % 1000))).toBe(buffer.offset);
+    // Where an output lies on its input, the map shows the output.
+    const isOverlaid = arena.buffers.some(({ over }: { over: number[] }) => over.includes(i));
+    const lowest = Math.min(...cells.map((cell) => cell % 1000));
+    if (isOverlaid) expect(lowest).toBeGreaterThanOrEqual(buffer.offset);
+    else expect(lowest).toBe(buffer.offset);
+    if (isOverlaid && buffer.first === buffer.last) continue;
     expect([...new Set(cells.map((cell) => Math.floor(cell / 1000)))]).toEqual(
       Array.from({ length: buffer.last - buffer.first + 1 }, (_, step) => buffer.first + step),
     );
@@ -58,8 +63,8 @@ test("--json has the same facts", () => {
     runs: true,
     macs: 1104,
     parameters: 302,
-    arena_bytes: 80,
-    arena: { bytes: 80, bound: 80, peak_operator: 0 },
+    arena_bytes: 60,
+    arena: { bytes: 60, bound: 60, peak_operator: 0 },
     inputs: [{ name: "picture", shape: [1, 4, 4, 2], dtype: "int8", zero_point: -3 }],
   });
   expect(json.operators.map(({ name }: { name: string }) => name)).toEqual([
@@ -74,7 +79,7 @@ test("--image writes an image that inspects and runs as the model does", () => {
   const image = path("small.tnet");
   expect(thumbnet("inspect", model, "--image", image).code).toBe(0);
   const json = thumbnetJson("inspect", image);
-  expect(json).toMatchObject({ format: "image", runs: true, arena_bytes: 80, macs: null });
+  expect(json).toMatchObject({ format: "image", runs: true, arena_bytes: 60, macs: null });
   expect(json.bytes).toBe(readFileSync(image).length);
   expect(thumbnet("inspect", image).stdout).toMatch(/^2 {2}FULLY_CONNECTED {2}\[1,5\]$/m);
   const input = write(

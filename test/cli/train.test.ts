@@ -1,39 +1,18 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
-import { KWS_CLASSES } from "../../src/data/kws-set.ts";
-import { npy } from "../support/npy.ts";
+import { writeKwsSet } from "../support/kws-set.ts";
 import { temporaryFolder, thumbnet, thumbnetJson } from "./cli.ts";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const folder = temporaryFolder();
 
-/** Twelve words, each loud in bins of its own, at a time that differs. */
-function writeSet(name: string, counts: Readonly<Record<string, number>>): string {
-  mkdirSync(folder.path(name), { recursive: true });
-  for (const [part, count] of Object.entries(counts)) {
-    const pixels = new Uint8Array(count * 49 * 40);
-    const labels = Uint8Array.from({ length: count }, (_, i) => i % KWS_CLASSES.length);
-    labels.forEach((label, i) => {
-      for (let frame = 0; frame < 49; frame++) {
-        for (let bin = 0; bin < 40; bin++) {
-          const isLoud = label !== 10 && Math.floor(bin / 3) === label && Math.abs(frame - 20 - (i % 7)) < 8;
-          pixels[(i * 49 + frame) * 40 + bin] = isLoud ? 180 : 40 + ((i * 31 + bin * 7 + frame * 13) % 30);
-        }
-      }
-    });
-    folder.write(`${name}/logmel_${part}.npy`, npy("|u1", [count, 49, 40], pixels));
-    folder.write(`${name}/labels_${part}.npy`, npy("|u1", [count], labels));
-  }
-  return folder.path(name);
-}
-
 const SMALL = ["--width", "6", "--batch", "32", "--epochs", "4", "--lr", "0.02", "--average", "0.9"];
 let data: string;
 beforeAll(() => {
-  data = writeSet("kws", { train: 480, val: 60, test: 48 });
+  data = writeKwsSet(folder.path("kws"), { train: 480, val: 60, test: 48 });
 });
 
 describe("thumbnet train, then quantize", () => {
@@ -157,7 +136,7 @@ describe("what is wrong is said", () => {
     expect(error("train", "resnet8", "--data", data, ...out())).toMatch(
       /resnet8: takes \[32,32,3\], the data set kws has \[49,10,1\]/,
     );
-    const few = writeSet("few", { train: 12, val: 12, test: 12 });
+    const few = writeKwsSet(folder.path("few"), { train: 12, val: 12, test: 12 });
     expect(error("train", "dscnn", "--data", few, ...out())).toMatch(/has 12 training .* a batch takes 100/);
   }, 60000);
 
@@ -171,3 +150,44 @@ describe("what is wrong is said", () => {
     );
   });
 });
+
+test("a run can start from another network", () => {
+  const width = (n: number) => ["--width", `${n}`, "--batch", "32", "--lr", "0.02", "--average", "0.9"];
+  const train = (out: string, ...more: string[]) =>
+    thumbnetJson("train", "dscnn", "--data", data, "--out", folder.path(out), ...more);
+  train("start", ...width(6), "--epochs", "4");
+  const init = join(folder.path("start"), "best.ckpt");
+  const again = train("again", ...width(6), "--epochs", "1", "--init", init);
+  const anew = train("anew", ...width(6), "--epochs", "1");
+  expect(again.init.fresh).toEqual([]);
+  expect(again.validation_accuracy).toBeGreaterThan(anew.validation_accuracy + 0.2);
+  // Another width: only the last layer's bias is alike.
+  const wider = train("wider", ...width(8), "--epochs", "1", "--init", init);
+  expect(wider.init.taken).toEqual(["dense/bias"]);
+  const { stderr } = thumbnet(
+    ...["train", "dscnn", "--data", data, "--out", folder.path("again"), ...width(6), "--epochs", "1"],
+  );
+  expect(stderr).toMatch(/is of another run: init is /);
+}, 120000);
+
+test("quantisation-aware training goes on from a network, and quantize takes its ranges", () => {
+  const small = ["--batch", "32", "--lr", "0.02", "--average", "0.9", "--data", data];
+  const at = (name: string) => folder.path(name);
+  thumbnetJson("train", "dscnn", "--width", "6", "--epochs", "4", "--out", at("float"), ...small);
+  const aware = ["--epochs", "2", "--quantization-aware", ...small];
+  const best = join(at("float"), "best.ckpt");
+  const trained = thumbnetJson("train", best, "--out", at("aware"), ...aware);
+  const again = ["train", "dscnn", "--width", "6", "--init", best, "--out", at("aware"), ...aware];
+  expect(thumbnetJson(...again).epochs).toBe(2);
+  const file = at("aware.tflite");
+  const quantized = thumbnetJson(
+    ...["quantize", join(at("aware"), "best.ckpt"), "--data", data, "--out", file, "--calibration", "20"],
+  );
+  expect(quantized.options).toMatchObject({ weights: "max", biasCorrection: false });
+  expect(quantized.options.affines.conv1.scale).toBeGreaterThan(0);
+  // Validated as it will be in int8.
+  expect(Math.abs(quantized.accuracy.int8Accuracy - trained.validation_accuracy)).toBeLessThan(2.5 / 60);
+  const fresh = thumbnet("train", "dscnn", "--width", "6", "--out", at("none"), ...aware);
+  expect(fresh.code).toBe(1);
+  expect(fresh.stderr).toMatch(/dscnn-6x4: --quantization-aware starts from a trained network: give --init/);
+}, 120000);

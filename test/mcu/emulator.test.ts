@@ -232,10 +232,12 @@ describe("errors", () => {
       writeStruct(viewOf(copy), recordsOffset, recordLayout("conv_s8"), fields);
       return createEmulator(altered(copy, {}));
     };
-    const { bias } = readStruct(viewOf(image), recordsOffset, recordLayout("conv_s8")) as { bias: number };
+    const { requantization } = readStruct(viewOf(image), recordsOffset, recordLayout("conv_s8")) as {
+      requantization: number;
+    };
     // An offset from the arena that wraps around to the flash.
     expect(() => broken({ output: 0xf0000000 }).run(inputs)).toThrow(/ (is|are) written at 0x10000/);
-    expect(() => broken({ bias: bias + 2 }).run(inputs)).toThrow("a word is read at");
+    expect(() => broken({ requantization: requantization + 2 }).run(inputs)).toThrow("a word is read at");
   });
 
   it("a run past its cycles is stopped, and names the operator", () => {

@@ -54,7 +54,7 @@ describe("the files", () => {
       "[SOFTMAX_S8] = softmax_s8",
     ]);
     expect(project.files.has("thumbnet/support/broadcast.c")).toBe(false);
-    expect(project.files.has("thumbnet/support/matrix.c")).toBe(true);
+    expect(project.files.has("thumbnet/support/gemm.c")).toBe(true);
     const paths = ["", "thumbnet/", "targets/rp2040/"];
     for (const [path, content] of sourcesOf(project)) {
       for (const [, included] of String(content).matchAll(/#include "([^"]+)"/g)) {

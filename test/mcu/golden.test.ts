@@ -41,4 +41,23 @@ describe.skipIf(!hasShared).each(CHIPS)("golden outputs, $name", ({ steps }) => 
     },
     600_000,
   );
+
+  it.each(["kws_ref_model", "vww_96_int8"])(
+    "%s in the smallest arena: outputs, and the arena after every operator",
+    async (name) => {
+      const golden = loadGolden(name);
+      const image = readImage(compileTflite(golden.model, name, { optimize: "ram" }));
+      const size = image.inputs[0]!.tensor.bytes;
+      const each = golden.outputs.length / golden.crcs.length;
+      for (let n = 0; n < Math.min(QUICK / 4, golden.crcs.length); n++) {
+        const job = { image: image.bytes, inputs: [golden.inputs.subarray(n * size, (n + 1) * size)] };
+        const [[plain], [found]] = [await PLAIN.steps([job]), await steps([job])];
+        const differing = plain!.findIndex(({ arena }, i) => Buffer.compare(arena, found![i]!.arena) !== 0);
+        expect(differing, `input ${n}`).toBe(-1);
+        const expected = new Uint8Array(golden.outputs.buffer, n * each, each);
+        expect(Buffer.compare(outputOf(image, found!), expected), `input ${n}`).toBe(0);
+      }
+    },
+    600_000,
+  );
 });

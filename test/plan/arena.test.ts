@@ -71,9 +71,11 @@ describe("planGraph", () => {
       const { graph } = randomGraph(seed);
       const plan = planGraph(graph);
       for (const [i, a] of plan.buffers.entries()) {
-        for (const b of plan.buffers.slice(0, i)) {
+        for (const [j, b] of plan.buffers.slice(0, i).entries()) {
           const apart = a.offset >= b.offset + b.bytes || b.offset >= a.offset + a.bytes;
-          expect(apart || a.first > b.last || b.first > a.last, `seed ${seed}`).toBe(true);
+          // What an output may lie on is in overlap.test.ts.
+          const isShared = a.over.includes(j) || b.over.includes(i);
+          expect(apart || isShared || a.first > b.last || b.first > a.last, `seed ${seed}`).toBe(true);
         }
         const reads = graph.operators.flatMap((op, step) =>
           op.inputs.some((t) => a.tensors.includes(t)) ? [step] : [],
@@ -83,10 +85,17 @@ describe("planGraph", () => {
     }
   });
 
-  it("shares one buffer between an input and an element-wise output that replaces it", () => {
-    const shared = Array.from({ length: 300 }, (_, seed) =>
-      planGraph(randomGraph(seed, { kinds: ["ADD", "LOGISTIC", "SOFTMAX"] }).graph),
-    );
-    expect(shared.some(({ buffers }) => buffers.some(({ tensors }) => tensors.length > 1))).toBe(true);
+  it("puts element-wise outputs in place of their inputs", () => {
+    let chains = 0;
+    for (let seed = 0; seed < 200; seed++) {
+      const { graph } = randomGraph(seed, { kinds: ["LOGISTIC", "SOFTMAX", "RELU"] });
+      const { arenaBytes, buffers } = planGraph(graph);
+      const follows = ({ inputs }: (typeof graph.operators)[number], i: number) =>
+        inputs[0] === (graph.operators[i - 1]?.outputs[0] ?? graph.inputs[0]);
+      if (!graph.operators.every(follows) || graph.outputs.length > 1) continue;
+      chains++;
+      expect(arenaBytes).toBe(Math.max(...buffers.map(({ bytes }) => alignUp(bytes, ALIGNMENT))));
+    }
+    expect(chains).toBeGreaterThan(20);
   });
 });

@@ -29,13 +29,15 @@ export function kernelImage(call: KernelCall, inputSizes: readonly number[], out
   };
   let end = 0;
   const places = sizes.map((size) => {
-    const place = { space: "arena" as const, offset: end };
+    const place = { space: "arena" as const, offset: end, isWhole: true };
     end = alignUp(end + size, ALIGNMENT);
     return place;
   });
   return encodeImage({
     graph,
-    operators: [{ operator: graph.operators[0]!, calls: [call], liveBytes: end }],
+    operators: [{ operator: graph.operators[0]!, calls: [call], recordEnd: 1, liveBytes: end }],
+    order: [0],
+    chains: [],
     places,
     expansions: new Map(),
     stored: sizes.map((_, i) => i),

@@ -175,20 +175,29 @@ function withoutData(parts: readonly Part[], { data }: Sources): Part[] {
   });
 }
 
+/** The compiler knows nothing of the stack that assembly takes: the source says it. */
+function assemblyFrames(files: ReadonlyMap<string, string>): [file: string, bytes: number][] {
+  return [...files].flatMap(([file, content]) => {
+    const bytes = /^ *\.equ STACK_BYTES, (\d+)$/m.exec(content)?.[1];
+    return bytes === undefined ? [] : [[file, Number(bytes)]];
+  });
+}
+
 /**
  * No function calls itself, so that none is on the stack twice: all the functions of the files that are there for
  * every kernel, and those of the kernel that needs most.
  */
-function stackBound(folder: string, { sources, kernels }: Sources): number {
-  const frames = new Map(
-    readdirSync(folder)
+function stackBound(folder: string, { files, sources, kernels }: Sources): number {
+  const frames = new Map([
+    ...assemblyFrames(files),
+    ...readdirSync(folder)
       .filter((file) => file.endsWith(".su"))
       .map((file) => {
         const lines = readFileSync(join(folder, file), "utf8").trim().split("\n");
         const bytes = lines.reduce((sum, line) => sum + Number(line.split("\t")[1] ?? 0), 0);
         return [sources[Number.parseInt(file, 10)]!, bytes] as const;
       }),
-  );
+  ]);
   const sum = (files: readonly string[]) => files.reduce((total, file) => total + (frames.get(file) ?? 0), 0);
   const ofKernels = new Set(kernels.flat());
   const always = sum(sources.filter((source) => !ofKernels.has(source)));

@@ -11,15 +11,24 @@ const RUNTIME = ["runtime.c", "log.c", "support/crc32.c"];
 
 const RP2040 = "targets/rp2040/";
 
-/** The kernels and all that they and the runtime refer to: a header brings the `.c` of its name. */
+/** Assembly for the chip, beside C that does the same. */
+const ASSEMBLY = "_armv6m.S";
+
+/** The `.c` of a header's name, and its assembly, where there are such. */
+function sourcesOf(header: string): string[] {
+  return [".c", ASSEMBLY]
+    .map((ending) => header.replace(/\.h$/, ending))
+    .filter((source) => existsSync(join(FIRMWARE, source)));
+}
+
+/** The kernels and all that they and the runtime refer to: a header brings the sources of its name. */
 function portableFiles(kernels: readonly KernelName[]): string[] {
   const files = new Set<string>();
   const visit = (file: string): void => {
     if (files.has(file)) return;
     files.add(file);
     includedFiles(file).forEach(visit);
-    const twin = file.replace(/\.h$/, ".c");
-    if (existsSync(join(FIRMWARE, twin))) visit(twin);
+    sourcesOf(file).forEach(visit);
   };
   [...RUNTIME, ...kernels.map(kernelFile)].forEach(visit);
   return [...files];
@@ -29,11 +38,10 @@ function kernelFile(kernel: KernelName): string {
   return `kernels/${kernel}.c`;
 }
 
-/** The `.c` files of a kernel: its own, and those that it shares with others. */
+/** The sources of a kernel: its own, and those that it shares with others. */
 export function kernelSources(kernel: KernelName): string[] {
   const file = kernelFile(kernel);
-  const shared = includedFiles(file).map((header) => header.replace(/\.h$/, ".c"));
-  return [file, ...shared.filter((source) => existsSync(join(FIRMWARE, source)))];
+  return [file, ...includedFiles(file).flatMap(sourcesOf)];
 }
 
 function targetFiles(resident: Resident): string[] {

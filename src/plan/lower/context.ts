@@ -1,6 +1,6 @@
 import { ThumbnetError } from "../../errors.ts";
 import type { Activation, Graph, Quantization, Tensor } from "../../graph/graph.ts";
-import { clamp, type Multiplier, roundAway } from "../multiplier.ts";
+import { clamp, roundAway } from "../multiplier.ts";
 
 /** The one scale and zero point of a tensor that `checkInt8` has accepted. */
 export interface AffineScale {
@@ -50,26 +50,6 @@ export function biasData(graph: Graph, index: number | undefined, channels: numb
   return Int32Array.from(integerData(tensorOf(graph, index)));
 }
 
-/**
- * The bias less zeroPoint * (sum of the channel's weights), so that kernels need not take the zero point off
- * each input element; modulo 2^32, as the accumulator is. Padding must then count as the zero point.
- *
- * @param weights [channels, depth], of zero point `weightsZeroPoint`
- */
-export function foldZeroPoint(
-  bias: Int32Array,
-  weights: Int8Array,
-  zeroPoint: number,
-  weightsZeroPoint = 0,
-): Int32Array {
-  const depth = weights.length / bias.length;
-  return bias.map((b, c) => {
-    let sum = 0;
-    for (let k = 0; k < depth; k++) sum += weights[c * depth + k]! - weightsZeroPoint;
-    return b - Math.imul(zeroPoint, sum);
-  });
-}
-
 export interface ClampRange {
   readonly activationMin: number;
   readonly activationMax: number;
@@ -86,15 +66,4 @@ export function activationRange(activation: Activation, { scale, zeroPoint }: Af
   };
   const [min, max] = limits[activation];
   return { activationMin: clamp(min, -128, 127), activationMax: clamp(max, -128, 127) };
-}
-
-/** Multipliers and shifts as the two tables of a record. */
-export function multiplierTables(multipliers: readonly Multiplier[]): {
-  multipliers: Int32Array;
-  shifts: Int8Array;
-} {
-  return {
-    multipliers: Int32Array.from(multipliers, (m) => m.multiplier),
-    shifts: Int8Array.from(multipliers, (m) => m.shift),
-  };
 }

@@ -1,17 +1,10 @@
 import type { Graph, OperatorOf, Tensor } from "../../graph/graph.ts";
 import { windowExtent } from "../../graph/shape.ts";
 import type { KernelCall } from "../kernel-call.ts";
+import { interleaved, matrixFields } from "../matrix.ts";
 import { quantizeMultiplier } from "../multiplier.ts";
-import {
-  activationRange,
-  affineOf,
-  biasData,
-  foldZeroPoint,
-  int8Data,
-  multiplierTables,
-  quantizationOf,
-  tensorOf,
-} from "./context.ts";
+import { exactRequantization } from "../requantization.ts";
+import { activationRange, affineOf, biasData, int8Data, quantizationOf, tensorOf } from "./context.ts";
 
 interface WindowOptions {
   readonly padding: "SAME" | "VALID";
@@ -45,19 +38,21 @@ function windowFields(input: Tensor, output: Tensor, kernel: readonly [number, n
   };
 }
 
-/** Weights, bias and a multiplier for each output channel: double(in) * double(w[c]) / double(out). */
+/** Weights and a multiplier for each output channel: double(in) * double(w[c]) / double(out). */
 function channelFields(graph: Graph, op: OperatorOf<"CONV_2D" | "DEPTHWISE_CONV_2D">, channels: number) {
   const input = affineOf(tensorOf(graph, op.inputs[0]!));
-  const weights = tensorOf(graph, op.inputs[1]!);
+  const tensor = tensorOf(graph, op.inputs[1]!);
   const output = affineOf(tensorOf(graph, op.outputs[0]!));
-  const { scales } = quantizationOf(weights);
+  const { scales } = quantizationOf(tensor);
   const factors = Array.from({ length: channels }, (_, c) =>
     quantizeMultiplier((input.scale * scales[scales.length === 1 ? 0 : c]!) / output.scale),
   );
+  const weights = int8Data(tensor);
+  const bias = biasData(graph, op.inputs[2], channels);
+  const order = op.kind === "DEPTHWISE_CONV_2D" ? "channels last" : "channels first";
   return {
-    weights: int8Data(weights),
-    bias: biasData(graph, op.inputs[2], channels),
-    ...multiplierTables(factors),
+    weights,
+    requantization: exactRequantization(bias, factors, { weights, order, inputZeroPoint: input.zeroPoint }),
     inputZeroPoint: input.zeroPoint,
     outputZeroPoint: output.zeroPoint,
     ...activationRange(op.options.activation, output),
@@ -75,22 +70,24 @@ export function lowerConv(graph: Graph, op: OperatorOf<"CONV_2D">): KernelCall[]
   ];
   const refs = { input: { tensor: op.inputs[0]! }, output: { tensor: op.outputs[0]! } };
   const window = windowFields(input, output, [kernelHeight, kernelWidth], op.options);
-  const unfolded = channelFields(graph, op, outputChannels);
-  const { inputZeroPoint, ...channels } = {
-    ...unfolded,
-    bias: foldZeroPoint(unfolded.bias, unfolded.weights, unfolded.inputZeroPoint),
-  };
+  const { inputZeroPoint, ...channels } = channelFields(graph, op, outputChannels);
   const groups = window.inputChannels / depth;
+  const matrix = matrixFields(channels.weights, outputChannels, groups);
   const isPointwise =
     kernelHeight * kernelWidth * window.strideHeight * window.strideWidth === 1 && groups === 1;
   if (isPointwise) {
     const { batch, outputHeight, outputWidth, inputChannels } = window;
     const pixels = batch * outputHeight * outputWidth;
     return [
-      { kernel: "pointwise_s8", values: { ...refs, ...channels, pixels, inputChannels, outputChannels } },
+      {
+        kernel: "pointwise_s8",
+        values: { ...refs, ...channels, ...matrix, pixels, inputChannels, outputChannels },
+      },
     ];
   }
-  return [{ kernel: "conv_s8", values: { ...refs, ...channels, ...window, groups, inputZeroPoint } }];
+  return [
+    { kernel: "conv_s8", values: { ...refs, ...channels, ...matrix, ...window, groups, inputZeroPoint } },
+  ];
 }
 
 export function lowerDepthwise(graph: Graph, op: OperatorOf<"DEPTHWISE_CONV_2D">): KernelCall[] {
@@ -145,10 +142,10 @@ export function lowerFullyConnected(graph: Graph, op: OperatorOf<"FULLY_CONNECTE
   const [outputChannels, inputChannels] = weights.shape as [number, number];
   const { scales, zeroPoints } = quantizationOf(weights);
   const { scale, zeroPoint } = affineOf(input);
-  const perChannel = scales.length > 1;
-  const factors = perChannel
-    ? scales.map((w) => quantizeMultiplier((scale * w) / output.scale))
-    : [quantizeMultiplier(Math.fround(scale * scales[0]!) / output.scale)];
+  const factors =
+    scales.length > 1
+      ? scales.map((w) => quantizeMultiplier((scale * w) / output.scale))
+      : [quantizeMultiplier(Math.fround(scale * scales[0]!) / output.scale)];
   const bias = biasData(graph, op.inputs[2], outputChannels);
   const elements = input.shape.reduce((product, dimension) => product * dimension, 1);
   return [
@@ -157,16 +154,19 @@ export function lowerFullyConnected(graph: Graph, op: OperatorOf<"FULLY_CONNECTE
       values: {
         input: { tensor: op.inputs[0]! },
         output: { tensor: op.outputs[0]! },
-        weights: int8Data(weights),
-        bias: foldZeroPoint(bias, int8Data(weights), zeroPoint, zeroPoints[0]),
-        ...multiplierTables(factors),
+        weights: interleaved(int8Data(weights), outputChannels),
+        requantization: exactRequantization(bias, factors, {
+          weights: int8Data(weights),
+          order: "channels first",
+          inputZeroPoint: zeroPoint,
+          weightsZeroPoint: zeroPoints[0]!,
+        }),
         batch: elements / inputChannels,
         inputChannels,
         outputChannels,
         outputZeroPoint: output.zeroPoint,
         ...activationRange(op.options.activation, output),
         weightsZeroPoint: zeroPoints[0]!,
-        perChannel: Number(perChannel),
       },
     },
   ];

@@ -1,0 +1,175 @@
+/**
+ * Weights in the image. The matrix product of pointwise and full convolution on the chip: the inputs of three pixels, as
+ * x + 128, share two words, one byte of weight multiplies both, and three sums grow in lanes of 21 bits
+ * (firmware/support/gemm.h).
+ */
+import type { KernelCall } from "./kernel-call.ts";
+import { ALIGNMENT, alignUp } from "./layout.ts";
+
+/** A sum must stay in [-LANE_LIMIT, LANE_LIMIT) while it is in its lane. */
+const LANE_LIMIT = 2 ** 20;
+/** Sums can be taken out of the lanes after every so many inputs. */
+export const UNPACK_STEP = 16;
+/** What fits the record's field. */
+const MAX_UNPACK = 0xffff - (0xffff % UNPACK_STEP);
+
+export interface MatrixFields {
+  /** Dense, [channels, `rowBytes(depth)`], or sparse. */
+  readonly weights: Int8Array;
+  readonly unpack: number;
+  readonly columns: number;
+  readonly sparse: number;
+}
+
+/** Bytes of one channel's weights in the image: whole words. */
+export function rowBytes(depth: number): number {
+  return alignUp(depth, ALIGNMENT);
+}
+
+/**
+ * Weights as the chip takes them, in the form that is faster there.
+ *
+ * @param weights [channels, depth]
+ */
+export function matrixFields(weights: Int8Array, channels: number, groups = 1): MatrixFields {
+  const depth = weights.length / channels;
+  const unpack = unpackAfter(weights, channels);
+  if (groups === 1 && unpack === depth) {
+    const sparse = sparseRows(weights, channels);
+    const pairs = sparse.length / 2 - channels;
+    const cycles = SPARSE_CYCLES * pairs + SPARSE_ROW_CYCLES * channels;
+    if (cycles < DENSE_CYCLES * weights.length) return { weights: sparse, unpack, columns: 6, sparse: 1 };
+  }
+  return { weights: denseRows(weights, channels), unpack, columns: 6, sparse: 0 };
+}
+
+/** Cycles for six pixels: of a weight, of a pair, and what a sparse row takes more than a dense one. */
+const DENSE_CYCLES = 15.25;
+const SPARSE_CYCLES = 19.5;
+const SPARSE_ROW_CYCLES = 12;
+
+export function denseRows(weights: Int8Array, channels: number): Int8Array {
+  const depth = weights.length / channels;
+  const bytes = rowBytes(depth);
+  const rows = new Int8Array(channels * bytes);
+  for (let c = 0; c < channels; c++) {
+    rows.set(weights.subarray(c * depth, (c + 1) * depth), (c + 1) * bytes - depth);
+  }
+  return rows;
+}
+
+/** What a pair can leave out. */
+const MAX_GAP = 255;
+
+/** No row is empty; gaps that are too long have zero weights in them. */
+export function sparseRows(weights: Int8Array, channels: number): Int8Array {
+  const depth = weights.length / channels;
+  const bytes: number[] = [];
+  for (let c = 0; c < channels; c++) {
+    const pairs: number[] = [];
+    let gap = 0;
+    for (const weight of weights.subarray(c * depth, (c + 1) * depth)) {
+      if (weight !== 0 || gap === MAX_GAP) {
+        pairs.push(weight, gap);
+        gap = 0;
+      } else {
+        gap++;
+      }
+    }
+    if (pairs.length === 0) pairs.push(0, 0);
+    const count = pairs.length / 2;
+    bytes.push(count & 0xff, count >> 8, ...pairs);
+  }
+  return Int8Array.from(bytes);
+}
+
+/** As many inputs as possible whose sums fit their lanes whatever the inputs are: the whole depth, or equal parts. */
+function unpackAfter(weights: Int8Array, channels: number): number {
+  const depth = weights.length / channels;
+  for (let parts = 1; ; parts++) {
+    const inputs = parts === 1 ? depth : UNPACK_STEP * Math.ceil(depth / UNPACK_STEP / parts);
+    if (inputs <= MAX_UNPACK && staysInLane(weights, channels, inputs)) return inputs;
+  }
+}
+
+function staysInLane(weights: Int8Array, channels: number, inputs: number): boolean {
+  const depth = weights.length / channels;
+  for (let c = 0; c < channels; c++) {
+    for (let end = (c + 1) * depth; end > c * depth; end -= inputs) {
+      const part = weights.subarray(Math.max(c * depth, end - inputs), end);
+      let [up, down] = [0, 0];
+      for (const w of part) {
+        if (w > 0) up += w;
+        else down -= w;
+      }
+      if (255 * Math.max(up, down) >= LANE_LIMIT) return false;
+    }
+  }
+  return true;
+}
+
+/** Outputs whose weights lie together in a fully connected operator. */
+const OUTPUTS = 4;
+
+/**
+ * Weights of a fully connected operator in the order in which both runtimes read them, [outputs / 4, inputs / 2, 4, 2],
+ * with zeros where 4 or 2 do not divide.
+ *
+ * @param weights [outputs, inputs]
+ */
+export function interleaved(weights: Int8Array, outputs: number): Int8Array {
+  const inputs = weights.length / outputs;
+  const result = new Int8Array(Math.ceil(outputs / OUTPUTS) * OUTPUTS * alignUp(inputs, 2));
+  for (let o = 0; o < outputs; o++) {
+    for (let i = 0; i < inputs; i++) result[interleavedAt(o, i, inputs)] = weights[o * inputs + i]!;
+  }
+  return result;
+}
+
+/** The weights of a call as they were before they took the image's form: [channels, depth]. */
+export function plainWeights(call: MatrixCall): Int8Array {
+  const packed = call.values.weights as Int8Array;
+  const channels = call.values.outputChannels;
+  if (call.kernel === "fully_connected_s8")
+    return plainInterleaved(packed, channels, call.values.inputChannels);
+  const depth =
+    call.kernel === "pointwise_s8"
+      ? call.values.inputChannels
+      : (call.values.kernelHeight * call.values.kernelWidth * call.values.inputChannels) / call.values.groups;
+  const plain = new Int8Array(channels * depth);
+  for (let c = 0, at = 0; c < channels; c++) {
+    if (call.values.sparse === 0) {
+      at += rowBytes(depth);
+      plain.set(packed.subarray(at - depth, at), c * depth);
+      continue;
+    }
+    let k = c * depth;
+    for (let left = (packed[at]! & 0xff) | ((packed[at + 1]! & 0xff) << 8); left > 0; left--) {
+      at += 2;
+      k += packed[at + 1]! & 0xff;
+      plain[k++] = packed[at]!;
+    }
+    at += 2;
+  }
+  return plain;
+}
+
+/** Calls whose weights have a form of their own. */
+export type MatrixCall = Extract<
+  KernelCall,
+  { readonly kernel: "conv_s8" | "pointwise_s8" | "fully_connected_s8" }
+>;
+
+function plainInterleaved(packed: Int8Array, outputs: number, inputs: number): Int8Array {
+  const plain = new Int8Array(outputs * inputs);
+  for (let o = 0; o < outputs; o++) {
+    for (let i = 0; i < inputs; i++) plain[o * inputs + i] = packed[interleavedAt(o, i, inputs)]!;
+  }
+  return plain;
+}
+
+/** Where the weight of an output and an input lies. */
+function interleavedAt(output: number, input: number, inputs: number): number {
+  const block = Math.floor(output / OUTPUTS) * OUTPUTS * alignUp(inputs, 2);
+  return block + 2 * OUTPUTS * (input >> 1) + 2 * (output % OUTPUTS) + (input & 1);
+}
