@@ -74,10 +74,13 @@ export function imageKernels(image: Uint8Array): KernelName[] {
   return (Object.keys(KERNELS) as KernelName[]).filter((name) => opcodes.has(KERNELS[name].opcode));
 }
 
+/** What decides early exits: only programs of models that have some need it. */
+export const EXITS_SOURCE = "support/exits.c";
+
 /** What every program has, beside its kernels. */
 const ALWAYS = ["runtime.c", "targets/rp2040/boot2.S", "targets/rp2040/startup.c"];
-/** `kernels.c` of an exported program: one pointer for each opcode. */
-const KERNEL_TABLE_BYTES = 4 * (1 + Math.max(...Object.values(KERNELS).map(({ opcode }) => opcode)));
+/** `kernels.c` of an exported program: one pointer for each opcode, and that of what decides exits. */
+const KERNEL_TABLE_BYTES = 4 * (2 + Math.max(...Object.values(KERNELS).map(({ opcode }) => opcode)));
 
 /**
  * Bytes of flash that a program's code takes with some kernels: those, the runtime, the start-up code and what
