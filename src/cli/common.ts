@@ -148,6 +148,18 @@ export function parseNumber(minimum: number, maximum: number): (text: string) =>
   };
 }
 
+/** For commands that tell times on the chip. */
+export const clockOption = () =>
+  new Option("--clock <MHz>", "clock of the chip to tell the time for").default(125).argParser(parseClock);
+
+function parseClock(text: string): number {
+  const clock = Number(text);
+  if (/^[\d.]+$/.test(text) && clock >= 0.001 && clock <= 10_000) return clock;
+  throw new InvalidArgumentError("It must be a number of MHz from 0.001 to 10000.");
+}
+
+export const milliseconds = (cycles: number, clock: number) => cycles / clock / 1000;
+
 /** The stored bytes of an input or output. */
 export function storedBytes({ buffer, byteOffset, byteLength }: OutputData): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);

@@ -13,7 +13,7 @@ import {
   tensorInfo,
 } from "../runtime/tensors.ts";
 import { Chip, ChipFault, FLASH, FLASH_BYTES, RAM, RAM_BYTES } from "./chip.ts";
-import { codeBytes, type Firmware, imageKernels, loadFirmware } from "./firmware.ts";
+import { type ChipMemory, chipMemory, type Firmware, loadFirmware } from "./firmware.ts";
 import { lessKinds, type Observed, observedSince, sumObserved } from "./observe.ts";
 
 export interface EmulatorOptions {
@@ -65,19 +65,6 @@ export interface EmulatedRunOptions {
   readonly arena?: boolean;
   /** Called after every operator. */
   readonly onOperator?: (operator: EmulatedOperator) => void;
-}
-
-/** Bytes that a model takes on the chip. */
-export interface ChipMemory {
-  readonly arena: number;
-  /** What kernels need beside it, right behind it. */
-  readonly scratch: number;
-  /** Variables of the firmware. */
-  readonly static: number;
-  /** Code in flash: the model's kernels, the runtime and the start-up code, without `main`. */
-  readonly code: number;
-  /** The image in flash (or RAM). */
-  readonly image: number;
 }
 
 /** `STOP_...` of firmware/targets/rp2040/emulated.c. */
@@ -169,13 +156,7 @@ export class Emulator {
     this.#maxCycles = maxCycles;
     this.inputs = this.#image.inputs.map((port) => tensorInfo(port.name, port.tensor));
     this.outputs = this.#image.outputs.map((port) => tensorInfo(port.name, port.tensor));
-    this.memory = {
-      arena: this.#image.arenaBytes,
-      scratch: this.#image.scratchBytes,
-      static: firmware.ram_bytes,
-      code: codeBytes(firmware, imageKernels(image)),
-      image: image.length,
-    };
+    this.memory = chipMemory(this.#image, firmware);
 
     const { bss_end, stack_top, stack_bytes } = firmware.symbols;
     const inRam = imageIn === "ram";
