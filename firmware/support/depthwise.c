@@ -20,6 +20,8 @@ void depthwise_begin(depthwise_plane *p) {
     p->columns = rows;
   }
   p->band = p->words == 2 ? third(p->rows.output) : p->rows.output;
+  p->third = p->rows.output - p->band;
+  p->second = p->band < p->third ? p->band : p->third;
   p->height = covered(&p->rows, p->band);
   p->width = covered(&p->columns, p->columns.output);
   p->before = p->columns.padding < p->width ? p->columns.padding : p->width;
@@ -38,7 +40,8 @@ static uint32_t element_at(const depthwise_plane *p, const int8_t *input, int32_
 }
 
 void depthwise_pack_any(const depthwise_plane *p, const int8_t *input) {
-  const int32_t lane = p->band * p->rows.stride;
+  const int32_t second = p->second * p->rows.stride;
+  const int32_t third = p->third * p->rows.stride;
   for (int32_t y = 0; y < p->height; y++) {
     const int32_t row = y - p->rows.padding;
     uint32_t *element = p->plane + (y * p->width + p->before) * p->words;
@@ -47,9 +50,9 @@ void depthwise_pack_any(const depthwise_plane *p, const int8_t *input) {
       if (p->words == 1) {
         *element++ = a;
       } else {
-        const uint32_t b = element_at(p, input, row + lane, x);
+        const uint32_t b = element_at(p, input, row + second, x);
         *element++ = a + (b << 21);
-        *element++ = element_at(p, input, row + 2 * lane, x) + (b << 10);
+        *element++ = element_at(p, input, row + third, x) + (b << 10);
       }
     }
   }
@@ -59,7 +62,8 @@ void depthwise_any(const depthwise_plane *p, const int8_t *weights, int8_t *outp
   const output_form *form = p->form;
   const int32_t words = p->words;
   const int32_t pitch = p->width * words;
-  const int32_t band = p->band * p->rows.output_step;
+  const int32_t second = p->second * p->rows.output_step;
+  const int32_t third = p->third * p->rows.output_step;
   for (int32_t y = 0; y < p->band; y++) {
     const uint32_t *window = p->plane + y * p->rows.stride * pitch;
     int8_t *out = output;
@@ -84,10 +88,9 @@ void depthwise_any(const depthwise_plane *p, const int8_t *weights, int8_t *outp
         *out = to_int8((int32_t)sum0, &p->channel, form);
       } else {
         const lanes s = split_lanes(sum0, sum1);
-        /* The last bands may have fewer rows. */
         *out = to_int8(s.a, &p->channel, form);
-        if (y + p->band < p->rows.output) out[band] = to_int8(s.b, &p->channel, form);
-        if (y + 2 * p->band < p->rows.output) out[2 * band] = to_int8(s.c, &p->channel, form);
+        out[second] = to_int8(s.b, &p->channel, form);
+        out[third] = to_int8(s.c, &p->channel, form);
       }
       window += p->columns.stride * words;
       out += p->columns.output_step;

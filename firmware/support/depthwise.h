@@ -2,7 +2,7 @@
  * One channel of a depthwise convolution. Its plane is copied to scratch first, padding included, with x + 128 in [0, 255]
  * for each element: all of it is read before any output is written, so that the output may lie on the input.
  *
- * The output's rows are three bands, one below the other, whose sums are made at once: an element of the plane has two
+ * The output's rows are three bands of as many rows, one below the other, whose sums are made at once: an element of the plane has two
  * words for three elements of the input, a band apart (see lanes.h). Windows of more than LANE_INPUTS elements have one
  * band and one word.
  *
@@ -47,6 +47,9 @@ typedef struct {
   channel_parameters channel;
   int32_t low;
   int32_t most;
+  /* Output rows before the second and the third band: where there are too few rows, bands share some. */
+  int32_t second;
+  int32_t third;
   /* Words of an element. */
   int32_t words;
   const output_form *form;
