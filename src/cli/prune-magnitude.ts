@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { writeWhole } from "../data/files.ts";
+import { makeFolder, writeWhole } from "../data/files.ts";
 import { openTrainingSet } from "../data/open-set.ts";
 import { ThumbnetError } from "../errors.ts";
 import { tfliteFromGraph } from "../graph/to-tflite.ts";
@@ -18,7 +18,7 @@ import { networkCost } from "../train/network/description.ts";
 import { parametersChecksum } from "../train/network/parameters.ts";
 import { graphFromNetwork } from "../train/network/to-graph.ts";
 import { jsonOption, note, parseNumber, parseWhole, print, printJson, TRAINING_SET_HELP } from "./common.ts";
-import { FLOAT_FILE, makeRunFolder, runTraining } from "./training.ts";
+import { FLOAT_FILE, runTraining } from "./training.ts";
 import {
   addTeacherOptions,
   addTrainingOptions,
@@ -115,7 +115,7 @@ async function pruneMagnitude(path: string, options: PruneMagnitudeOptions): Pro
     const found = `knows ${classes.join(", ")}; ${options.data} has ${data.classes.join(", ")}`;
     throw new ThumbnetError(`${path}: ${found}: the classes must be the same`);
   }
-  await makeRunFolder(out);
+  await makeFolder(out);
   const network = new Network(description, parameters);
   const pruner = new MagnitudePruner(network, settings, Math.floor(data.train.count / options.batch));
   const { macs } = networkCost(description);

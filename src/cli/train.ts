@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { Command, Option } from "commander";
-import { readWhole, writeWhole } from "../data/files.ts";
+import { makeFolder, readText, writeWhole } from "../data/files.ts";
 import { openTrainingSet } from "../data/open-set.ts";
 import { ThumbnetError } from "../errors.ts";
 import { tfliteFromGraph } from "../graph/to-tflite.ts";
@@ -13,7 +13,7 @@ import { parseDescription } from "../train/network/parse.ts";
 import { graphFromNetwork } from "../train/network/to-graph.ts";
 import { jsonOption, note, parseNumber, print, printJson, TRAINING_SET_HELP } from "./common.ts";
 import { startingPoint } from "./starting-point.ts";
-import { FLOAT_FILE, makeRunFolder, runTraining } from "./training.ts";
+import { FLOAT_FILE, runTraining } from "./training.ts";
 import {
   addTeacherOptions,
   addTrainingOptions,
@@ -47,7 +47,7 @@ async function describe(
   if (!name.endsWith(".json")) return namedNetwork(name, width, classes);
   if (width !== undefined)
     throw new ThumbnetError(`${name}: says all widths itself, --width cannot change them`);
-  return parseDescription(new TextDecoder().decode(await readWhole(name)), name);
+  return parseDescription(await readText(name), name);
 }
 
 async function trainNetwork(name: string, options: TrainCommandOptions): Promise<void> {
@@ -56,7 +56,7 @@ async function trainNetwork(name: string, options: TrainCommandOptions): Promise
   const withUnlabelled = options.teacher !== undefined;
   const data = await openTrainingSet(options.data, pictureShape, withUnlabelled);
   const base = await describe(name, options.width, data.classes.length);
-  await makeRunFolder(options.out);
+  await makeFolder(options.out);
   const { macs, parameters } = networkCost(base);
   note(
     `${base.name}: ${formatCount(parameters)} parameters, ${formatCount(macs)} MACs; ${data.name}: ` +

@@ -1,7 +1,5 @@
 /** A training run of a command: with a teacher, on another thread's batches, shown while it goes on. */
-import { mkdir } from "node:fs/promises";
 import type { TrainingSet } from "../data/training-set.ts";
-import { ThumbnetError } from "../errors.ts";
 import { BackgroundBatches, type BatchJob } from "../train/background.ts";
 import type { TrainHooks, TrainResult } from "../train/loop.ts";
 import type { Network } from "../train/network.ts";
@@ -70,11 +68,4 @@ export async function runTraining(
   note(`stopped after ${result.epochs} whole epochs; the same command goes on from there`);
   process.exitCode = 1;
   return null;
-}
-
-/** Makes the folder of a run. @throws ThumbnetError where it cannot */
-export async function makeRunFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true }).catch((error: Error) => {
-    throw new ThumbnetError(`${path}: ${error.message}`);
-  });
 }

@@ -1,6 +1,6 @@
 /** Depth pruning: cuts a network after each block, trains heads, and measures what comes of it. */
 import { join } from "node:path";
-import { writeWhole } from "../../data/files.ts";
+import { makeFolder, writeWhole } from "../../data/files.ts";
 import { type TrainingSet, UNLABELLED } from "../../data/training-set.ts";
 import { ThumbnetError } from "../../errors.ts";
 import { formatShape, sameShape } from "../../graph/shape.ts";
@@ -18,7 +18,6 @@ import {
   type AddedRecord,
   type CutRecord,
   isSame,
-  makeFolder,
   readRecord,
   type WholeRecord,
   writeRecord,

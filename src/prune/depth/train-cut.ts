@@ -1,8 +1,7 @@
 /** Trains the head of one cut, and the tail with it where that is wanted. */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolder } from "../../data/files.ts";
 import type { TrainingSet } from "../../data/training-set.ts";
-import { ThumbnetError } from "../../errors.ts";
 import { elementCount } from "../../graph/shape.ts";
 import type { Batch, EpochOptions } from "../../train/batches.ts";
 import { epochBatches } from "../../train/batches.ts";
@@ -96,9 +95,7 @@ export async function trainCut(
   const { plain, network: whole, data } = source;
   const { frozen, lesson, head, dropout, tailRate, train: settings } = options;
   const folder = join(out, TRAINING_FOLDER);
-  await mkdir(folder, { recursive: true }).catch((error: Error) => {
-    throw new ThumbnetError(`${folder}: ${error.message}`);
-  });
+  await makeFolder(folder);
   const classes = data.classes.length;
   const joined = cutNetwork(plain, cut, head, classes, settings.seed, { dropout });
   const layers = headFor(head, classes, cut.shape, { dropout });
