@@ -5,7 +5,7 @@ import { setImmediate } from "node:timers/promises";
 import { isFile } from "../data/files.ts";
 import type { TrainingSet } from "../data/training-set.ts";
 import { ThumbnetError } from "../errors.ts";
-import { formatShape, sameShape } from "../graph/shape.ts";
+import { elementCount, formatShape, sameShape } from "../graph/shape.ts";
 import { Adam } from "./adam.ts";
 import { memory, WeightAverage } from "./average.ts";
 import { type Batch, type EpochOptions, epochBatches } from "./batches.ts";
@@ -196,7 +196,7 @@ class Run {
     const { batch, seed, epochs, schedule, augmentation } = this.#options;
     const { train, inputShape } = this.#data;
     const start = performance.now();
-    const elements = inputShape[0] * inputShape[1] * inputShape[2];
+    const elements = elementCount(inputShape);
     const objective = this.#hooks.objective ?? classification;
     let [step, total, rate] = [0, 0, 0];
     const epoch = { batch, seed, epoch: this.#epoch, augmentation };
