@@ -124,13 +124,6 @@ export function inputReading(model: Pick<Model, "inputs">, inputs: ModelInputs, 
   });
 }
 
-/** The index of the largest value, the first on a tie. */
-export function topClass(values: ArrayLike<number>): number {
-  let top = 0;
-  for (let i = 1; i < values.length; i++) if (values[i]! > values[top]!) top = i;
-  return top;
-}
-
 /** A parser of option values. */
 export function parseWhole(minimum: number): (text: string) => number {
   return (text) => {

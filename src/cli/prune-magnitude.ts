@@ -14,11 +14,12 @@ import { Progress } from "../report/progress.ts";
 import { formatCount, formatTable } from "../report/table.ts";
 import { writeTflite } from "../tflite/write.ts";
 import { trainingBackend } from "../train/backend.ts";
+import { FLOAT_FILE, INT8_FILE } from "../train/exported-files.ts";
 import { networkCost } from "../train/network/description.ts";
 import { parametersChecksum } from "../train/network/parameters.ts";
 import { graphFromNetwork } from "../train/network/to-graph.ts";
 import { jsonOption, note, parseNumber, parseWhole, print, printJson, TRAINING_SET_HELP } from "./common.ts";
-import { FLOAT_FILE, runTraining } from "./training.ts";
+import { runTraining } from "./training.ts";
 import {
   addTeacherOptions,
   addTrainingOptions,
@@ -41,8 +42,6 @@ interface PruneMagnitudeOptions extends TrainingValues, TeacherValues {
   readonly test?: boolean;
   readonly json?: boolean;
 }
-
-const INT8_FILE = "int8.tflite";
 
 function parseBlockOption(text: string): Block {
   try {

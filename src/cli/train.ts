@@ -7,13 +7,14 @@ import { tfliteFromGraph } from "../graph/to-tflite.ts";
 import { formatCount } from "../report/table.ts";
 import { writeTflite } from "../tflite/write.ts";
 import { trainingBackend } from "../train/backend.ts";
+import { FLOAT_FILE } from "../train/exported-files.ts";
 import { type NetworkDescription, networkCost } from "../train/network/description.ts";
 import { NETWORKS, namedNetwork } from "../train/network/factories.ts";
 import { parseDescription } from "../train/network/parse.ts";
 import { graphFromNetwork } from "../train/network/to-graph.ts";
 import { jsonOption, note, parseNumber, print, printJson, TRAINING_SET_HELP } from "./common.ts";
 import { startingPoint } from "./starting-point.ts";
-import { FLOAT_FILE, runTraining } from "./training.ts";
+import { runTraining } from "./training.ts";
 import {
   addTeacherOptions,
   addTrainingOptions,

@@ -13,9 +13,6 @@ import {
   trainOptions,
 } from "./training-options.ts";
 
-/** The network of the best validation for other tools: batch normalisation folded in, with a softmax. */
-export const FLOAT_FILE = "float.tflite";
-
 async function openTeacher(path: string): Promise<Network> {
   const [{ Network }, { openNetwork }] = await Promise.all([
     import("../train/network.ts"),

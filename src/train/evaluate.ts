@@ -1,7 +1,6 @@
 /** Accuracy of a float network on TensorFlow.js. */
 import * as tf from "@tensorflow/tfjs-core";
 import { type Examples, inputsOf } from "../data/training-set.ts";
-import { elementCount } from "../graph/shape.ts";
 import type { Network } from "./network.ts";
 
 export interface Evaluation {
@@ -20,7 +19,7 @@ export function logitsOf(
   indices: ArrayLike<number> = Uint32Array.from({ length: examples.count }, (_, i) => i),
 ): Float32Array {
   const { inputShape } = network.description;
-  const elements = elementCount(inputShape);
+  const elements = inputShape[0] * inputShape[1] * inputShape[2];
   const all = Array.from(indices);
   const classes = network.shapes.at(-1)![0]!;
   const result = new Float32Array(all.length * classes);

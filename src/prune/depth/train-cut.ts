@@ -10,10 +10,10 @@ import { completeLabels, type LessonOptions, lessonObjective } from "../../train
 import { BEST_FILE, type TrainHooks, type TrainOptions, type TrainResult, train } from "../../train/loop.ts";
 import { parametersChecksum } from "../../train/network/parameters.ts";
 import { Network } from "../../train/network.ts";
-import { cutNetwork, headNetwork, joinNetworks, type PlainNetwork, tailOf } from "./cut-network.ts";
+import { freshHead, joinNetworks, type PlainNetwork, tailOf } from "./cut-network.ts";
 import type { Cut } from "./cuts.ts";
 import { type PreparedExamples, Preparer } from "./features.ts";
-import { HEAD_PREFIX, headFor } from "./heads.ts";
+import { HEAD_PREFIX } from "./heads.ts";
 
 export interface CutOptions {
   /** Kind of head; see `headFor`. */
@@ -97,10 +97,10 @@ export async function trainCut(
   const folder = join(out, TRAINING_FOLDER);
   await makeFolder(folder);
   const classes = data.classes.length;
-  const joined = cutNetwork(plain, cut, head, classes, settings.seed, { dropout });
-  const layers = headFor(head, classes, cut.shape, { dropout });
-  const name = joined.description.name;
-  const student = frozen ? headNetwork(name, cut, layers, settings.seed) : joined;
+  const tail = tailOf(plain, cut);
+  const fresh = freshHead(plain, cut, head, classes, settings.seed, { dropout });
+  const joined = joinNetworks(tail, fresh);
+  const student = frozen ? fresh : joined;
   const teacher = lesson && (source.teacher ?? whole);
   const preparer = new Preparer({ whole, after: frozen ? cut.layer : null, teacher });
   const elements = elementCount(data.inputShape);
@@ -112,7 +112,7 @@ export async function trainCut(
   let cached: PreparedExamples | null = null;
   const cachedBatches = (epoch: EpochOptions) => {
     cached ??= preparer.examples(data.train, elements);
-    return asynchronous(cached.batches(epoch));
+    return cached.batches(epoch);
   };
   const network = new Network(student.description, student.parameters, "student/");
   try {
@@ -128,12 +128,8 @@ export async function trainCut(
     });
     if (!result.finished) return { plain: joined, result };
     const best = await readNetwork(join(folder, BEST_FILE));
-    return { plain: frozen ? joinNetworks(tailOf(plain, cut), best) : best, result };
+    return { plain: frozen ? joinNetworks(tail, best) : best, result };
   } finally {
     network.dispose();
   }
-}
-
-async function* asynchronous<T>(values: Iterable<T>): AsyncGenerator<T> {
-  yield* values;
 }
