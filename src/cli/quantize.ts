@@ -15,7 +15,16 @@ import { readTflite } from "../tflite/read.ts";
 import { isCheckpoint, readNetwork } from "../train/checkpoint.ts";
 import { graphFromNetwork } from "../train/network/to-graph.ts";
 import type { Affines } from "../train/quantization-aware.ts";
-import { jsonOption, note, parseNumber, parseWhole, print, printJson, TRAINING_SET_HELP } from "./common.ts";
+import {
+  jsonOption,
+  note,
+  parseNumber,
+  parseWhole,
+  percent,
+  print,
+  printJson,
+  TRAINING_SET_HELP,
+} from "./common.ts";
 
 /** The values of the options that `addQuantizeOptions` adds. */
 export interface QuantizeValues {
@@ -76,8 +85,6 @@ function describeNoise(noise: readonly LayerNoise[], int8: Graph): string {
   return formatTable(columns, rows);
 }
 
-const percent = (share: number) => `${(100 * share).toFixed(2)} %`;
-
 async function quantize(path: string, options: QuantizeCommandOptions): Promise<void> {
   const { calibration, seed, range, outside, weights, biasCorrection, out } = options;
   await checkTarget(out);
@@ -136,21 +143,13 @@ async function quantize(path: string, options: QuantizeCommandOptions): Promise<
 
 export function addQuantizeOptions(command: Command): Command {
   return command
-    .addOption(
-      new Option("--calibration <n>", "training examples for the ranges")
-        .default(500)
-        .argParser(parseWhole(1)),
-    )
+    .option("--calibration <n>", "training examples for the ranges", parseWhole(1), 500)
     .addOption(
       new Option("--range <method>", "how the ranges of activations are found")
         .choices(["minmax", "percentile", "mse"])
         .default("mse"),
     )
-    .addOption(
-      new Option("--outside <share>", "of the values, for --range percentile")
-        .default(0.0001)
-        .argParser(parseNumber(0, 0.5)),
-    )
+    .option("--outside <share>", "of the values, for --range percentile", parseNumber(0, 0.5), 0.0001)
     .addOption(
       new Option("--weights <method>", "scales of weights: by the largest, or by the least squared error")
         .choices(["max", "mse"])
@@ -166,7 +165,7 @@ export function quantizeCommand(): Command {
     .requiredOption("--data <dir>", "training set, as for thumbnet train")
     .requiredOption("--out <file>", ".tflite file to write");
   return addQuantizeOptions(command)
-    .addOption(new Option("--seed <n>", "of their choice").default(1).argParser(parseWhole(0)))
+    .option("--seed <n>", "of their choice", parseWhole(0), 1)
     .addOption(
       new Option("--evaluate <part>", "examples to compare float and int8 on")
         .choices(["validation", "test", "none"])

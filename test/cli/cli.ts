@@ -1,5 +1,6 @@
 /** Runs the built command line as a child process, and makes small model files for it. */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -31,6 +32,19 @@ export function thumbnetJson(...args: string[]) {
   const { code, stdout, stderr } = thumbnet(...args, "--json");
   if (code !== 0) throw new Error(`exit code ${code}: ${stderr}`);
   return JSON.parse(stdout);
+}
+
+/** Sends SIGINT to a run as soon as a file is there. @returns its exit code */
+export async function interruptOnce(file: string, ...args: string[]): Promise<number | null> {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: "ignore" });
+  const watch = setInterval(() => {
+    if (!existsSync(file)) return;
+    clearInterval(watch);
+    child.kill("SIGINT");
+  }, 10);
+  const [code] = (await once(child, "exit")) as [number | null];
+  clearInterval(watch);
+  return code;
 }
 
 /** A folder for the files of one test file, removed at the end. */

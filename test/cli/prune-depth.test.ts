@@ -1,45 +1,28 @@
-import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
+import { KWS_CLASSES } from "../../src/data/kws-set.ts";
 import { encodeCheckpoint } from "../../src/train/checkpoint.ts";
 import type { NetworkDescription } from "../../src/train/network/description.ts";
 import { dscnn } from "../../src/train/network/factories.ts";
+import { writeKwsSet } from "../support/kws-set.ts";
 import { randomParameters } from "../support/networks.ts";
-import { npy } from "../support/npy.ts";
-import { smallModel, temporaryFolder, thumbnet, thumbnetJson } from "./cli.ts";
+import { interruptOnce, smallModel, temporaryFolder, thumbnet, thumbnetJson } from "./cli.ts";
 
-const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const folder = temporaryFolder();
 
-function writeNetwork(name: string, description: NetworkDescription): string {
-  const meta = { kind: "network", description, classes: [], origin: null };
+function writeNetwork(
+  name: string,
+  description: NetworkDescription,
+  classes: readonly string[] = [],
+): string {
+  const meta = { kind: "network", description, classes, origin: null };
   return folder.write(name, encodeCheckpoint({ meta, tensors: randomParameters(description, 3) }));
-}
-
-/** Twelve words, each loud in bins of its own. */
-function writeSet(): string {
-  mkdirSync(folder.path("kws"));
-  for (const [part, count] of [
-    ["train", 96],
-    ["val", 24],
-    ["test", 12],
-  ] as const) {
-    const labels = Uint8Array.from({ length: count }, (_, i) => i % 12);
-    const pixels = Uint8Array.from({ length: count * 49 * 40 }, (_, i) => {
-      const [clip, bin] = [Math.floor(i / 1960), i % 40];
-      return Math.floor(bin / 3) === labels[clip] ? 180 : 40 + ((i * 31) % 30);
-    });
-    folder.write(`kws/logmel_${part}.npy`, npy("|u1", [count, 49, 40], pixels));
-    folder.write(`kws/labels_${part}.npy`, npy("|u1", [count], labels));
-  }
-  return folder.path("kws");
 }
 
 let [data, model] = ["", ""];
 beforeAll(() => {
-  data = writeSet();
+  data = writeKwsSet(folder.path("kws"), { train: 96, val: 24, test: 12 });
   model = writeNetwork("best.ckpt", dscnn({ filters: 8, blocks: 2 }));
 });
 
@@ -87,19 +70,7 @@ describe("thumbnet prune depth", () => {
   test("Ctrl-C stops it, and the same command goes on", async () => {
     const state = join(folder.path("parts"), "conv1-dscnn32_16-frozen-seed1/training/last.ckpt");
     const args = command("parts", "--cut", "conv1", "--epochs", "40");
-    const code = await new Promise((resolve) => {
-      const child = spawn(process.execPath, [MAIN, ...args], { stdio: "ignore" });
-      const watch = setInterval(() => {
-        if (!existsSync(state)) return;
-        clearInterval(watch);
-        child.kill("SIGINT");
-      }, 10);
-      child.on("exit", (status) => {
-        clearInterval(watch);
-        resolve(status);
-      });
-    });
-    expect(code).toBe(1);
+    expect(await interruptOnce(state, ...args)).toBe(1);
     const log = join(folder.path("parts"), "conv1-dscnn32_16-frozen-seed1/training/log.jsonl");
     const lines = () => readFileSync(log, "utf8").trim().split("\n");
     expect(lines().length).toBeLessThan(40);
@@ -135,6 +106,19 @@ describe("thumbnet prune depth", () => {
     expect(error("prune", "depth", five, "--data", data, "--out", folder.path("none"))).toMatch(
       /thumbnet: dscnn-4x1: has 5 classes, the data set kws 12\n$/,
     );
+    const reversed = writeNetwork(
+      "reversed.ckpt",
+      dscnn({ filters: 4, blocks: 1 }),
+      [...KWS_CLASSES].reverse(),
+    );
+    for (const args of [
+      ["prune", "depth", reversed, "--data", data, "--out", folder.path("none")],
+      command("none", "--teacher", reversed),
+    ]) {
+      expect(error(...args)).toMatch(
+        /^thumbnet: .*reversed\.ckpt: knows unknown, silence, .* must be the same\n$/,
+      );
+    }
     expect(
       error("prune", "depth", model, "--data", folder.path("nowhere"), "--out", folder.path("none")),
     ).toMatch(/nowhere: no such file/);

@@ -1,12 +1,9 @@
-import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { beforeAll, expect, test } from "vitest";
 import { writeKwsSet } from "../support/kws-set.ts";
-import { temporaryFolder, thumbnet, thumbnetJson } from "./cli.ts";
+import { interruptOnce, temporaryFolder, thumbnet, thumbnetJson } from "./cli.ts";
 
-const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const folder = temporaryFolder();
 const SMALL = ["--batch", "32", "--lr", "0.02", "--average", "0.9"];
 let data: string;
@@ -57,19 +54,7 @@ test("prunes, and the int8 model that it leaves is as sparse as it says", () => 
 
 test("Ctrl-C stops it, and the same command goes on to the same end", async () => {
   expect(thumbnet(...command("once")).code).toBe(0);
-  const code = await new Promise((resolve) => {
-    const child = spawn(process.execPath, [MAIN, ...command("twice")], { stdio: "ignore" });
-    const watch = setInterval(() => {
-      if (!existsSync(join(folder.path("twice"), "last.ckpt"))) return;
-      clearInterval(watch);
-      child.kill("SIGINT");
-    }, 20);
-    child.on("exit", (status) => {
-      clearInterval(watch);
-      resolve(status);
-    });
-  });
-  expect(code).toBe(1);
+  expect(await interruptOnce(folder.path("twice/last.ckpt"), ...command("twice"))).toBe(1);
   expect(existsSync(folder.path("twice/int8.tflite"))).toBe(false);
   expect(thumbnet(...command("twice")).code).toBe(0);
   for (const file of ["last.ckpt", "best.ckpt", "int8.tflite"]) {

@@ -1,12 +1,9 @@
-import { spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import { writeKwsSet } from "../support/kws-set.ts";
-import { temporaryFolder, thumbnet, thumbnetJson } from "./cli.ts";
+import { interruptOnce, temporaryFolder, thumbnet, thumbnetJson } from "./cli.ts";
 
-const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const folder = temporaryFolder();
 
 const SMALL = ["--width", "6", "--batch", "32", "--epochs", "4", "--lr", "0.02", "--average", "0.9"];
@@ -72,19 +69,7 @@ describe("thumbnet train, then quantize", () => {
   test("Ctrl-C stops it, and the same command goes on to the same end", async () => {
     const command = (out: string) => ["train", "dscnn", "--data", data, "--out", folder.path(out), ...SMALL];
     expect(thumbnet(...command("whole")).code).toBe(0);
-    const code = await new Promise((resolve) => {
-      const child = spawn(process.execPath, [MAIN, ...command("parts")], { stdio: "ignore" });
-      const watch = setInterval(() => {
-        if (!existsSync(join(folder.path("parts"), "last.ckpt"))) return;
-        clearInterval(watch);
-        child.kill("SIGINT");
-      }, 20);
-      child.on("exit", (status) => {
-        clearInterval(watch);
-        resolve(status);
-      });
-    });
-    expect(code).toBe(1);
+    expect(await interruptOnce(folder.path("parts/last.ckpt"), ...command("parts"))).toBe(1);
     const resumed = thumbnet(...command("parts"));
     expect(resumed.code).toBe(0);
     for (const file of ["best.ckpt", "last.ckpt"]) {

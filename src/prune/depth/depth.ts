@@ -3,10 +3,9 @@ import { join } from "node:path";
 import { makeFolder, writeWhole } from "../../data/files.ts";
 import { type TrainingSet, UNLABELLED } from "../../data/training-set.ts";
 import { ThumbnetError } from "../../errors.ts";
-import type { Batch, EpochOptions } from "../../train/batches.ts";
 import { writeNetwork } from "../../train/checkpoint.ts";
 import { FLOAT_FILE, INT8_FILE } from "../../train/exported-files.ts";
-import { BEST_FILE, checkFit, type EpochReport, type StepReport } from "../../train/loop.ts";
+import { BEST_FILE, checkFit, type EpochReport, type StepReport, type TrainHooks } from "../../train/loop.ts";
 import { networkCost } from "../../train/network/description.ts";
 import { parametersChecksum } from "../../train/network/parameters.ts";
 import { Network } from "../../train/network.ts";
@@ -45,9 +44,7 @@ export interface DepthStage {
   readonly name: string;
 }
 
-export interface DepthHooks {
-  readonly batches?: (options: EpochOptions) => AsyncIterable<Batch>;
-  readonly signal?: AbortSignal;
+export interface DepthHooks extends Pick<TrainHooks, "batches" | "signal"> {
   /** @param secondsLeft estimated, for all trainings */
   readonly onStep?: (stage: DepthStage, report: StepReport, secondsLeft: number) => void;
   readonly onEpoch?: (stage: DepthStage, report: EpochReport) => void;

@@ -3,8 +3,7 @@ import { join } from "node:path";
 import { makeFolder } from "../../data/files.ts";
 import type { TrainingSet } from "../../data/training-set.ts";
 import { elementCount } from "../../graph/shape.ts";
-import type { Batch, EpochOptions } from "../../train/batches.ts";
-import { epochBatches } from "../../train/batches.ts";
+import { type EpochOptions, epochBatches } from "../../train/batches.ts";
 import { readNetwork } from "../../train/checkpoint.ts";
 import { completeLabels, type LessonOptions, lessonObjective } from "../../train/distill.ts";
 import { BEST_FILE, type TrainHooks, type TrainOptions, type TrainResult, train } from "../../train/loop.ts";
@@ -32,15 +31,13 @@ export interface CutOptions {
 }
 
 /** What all cuts share. */
-export interface CutSource {
+export interface CutSource extends Pick<TrainHooks, "batches"> {
   readonly plain: PlainNetwork;
   /** `plain`, for inference. */
   readonly network: Network;
   /** Another teacher than the network itself. */
   readonly teacher: Network | null;
   readonly data: TrainingSet;
-  /** Batches of the network's inputs; default: `epochBatches`. */
-  readonly batches?: (options: EpochOptions) => AsyncIterable<Batch>;
 }
 
 export interface TrainedCut {
