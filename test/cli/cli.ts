@@ -48,7 +48,7 @@ export async function interruptOnce(file: string, ...args: string[]): Promise<nu
 }
 
 /** A folder for the files of one test file, removed at the end. */
-export function temporaryFolder(): { path: (name: string) => string; write: Writer } {
+export function temporaryFolder(): TemporaryFolder {
   const folder = mkdtempSync(join(tmpdir(), "thumbnet-cli-"));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   const path = (name: string) => join(folder, name);
@@ -56,10 +56,19 @@ export function temporaryFolder(): { path: (name: string) => string; write: Writ
     writeFileSync(path(name), content);
     return path(name);
   };
-  return { path, write };
+  const fresh = () => mkdtempSync(join(folder, "fresh-"));
+  return { path, write, fresh };
 }
 
 type Writer = (name: string, content: Uint8Array | string) => string;
+
+interface TemporaryFolder {
+  readonly path: (name: string) => string;
+  /** @returns the path */
+  readonly write: Writer;
+  /** A new folder in it. */
+  readonly fresh: () => string;
+}
 
 interface TensorOptions {
   readonly dtype?: DType;
