@@ -9,9 +9,10 @@ import { type LayerSparsity, layerSparsities } from "../prune/magnitude/sparsity
 import { type Agreement, compareAccuracy } from "../quantize/compare.ts";
 import { FloatModel } from "../quantize/float-model.ts";
 import { quantizeOnSet } from "../quantize/from-set.ts";
-import { Progress } from "../report/progress.ts";
+import { withProgress } from "../report/progress.ts";
 import { formatCount, formatTable } from "../report/table.ts";
 import { writeTflite } from "../tflite/write.ts";
+import { batchCount } from "../train/batches.ts";
 import { FLOAT_FILE, INT8_FILE } from "../train/exported-files.ts";
 import { networkCost } from "../train/network/description.ts";
 import { parametersChecksum } from "../train/network/parameters.ts";
@@ -121,7 +122,7 @@ async function pruneMagnitude(path: string, options: PruneMagnitudeOptions): Pro
   const { data } = training;
   await makeFolder(out);
   const network = new Network(description, parameters);
-  const pruner = new MagnitudePruner(network, settings, Math.floor(data.train.count / options.batch));
+  const pruner = new MagnitudePruner(network, settings, batchCount(data.train, options.batch));
   const { macs } = networkCost(description);
   note(`${description.name}: ${formatCount(macs)} MACs; ${describeData(data, backend)}`);
   const identity = { prune: { magnitude: settings, from: parametersChecksum(parameters) } };
@@ -131,20 +132,18 @@ async function pruneMagnitude(path: string, options: PruneMagnitudeOptions): Pro
   const best = await readNetwork(join(out, BEST_FILE));
   const graph = graphFromNetwork(description, best.parameters);
   await writeWhole(join(out, FLOAT_FILE), writeTflite(tfliteFromGraph(graph)));
-  const steps = new Progress("quantize", graph.operators.length);
-  const quantized = await quantizeOnSet(graph, data, { calibration, seed }, {}, INT8_FILE, () =>
-    steps.step(),
+  const quantized = await withProgress("quantize", graph.operators.length, (step) =>
+    quantizeOnSet(graph, data, { calibration, seed }, {}, INT8_FILE, step),
   );
-  steps.end();
   await writeWhole(join(out, INT8_FILE), quantized.bytes);
   const layers = layerSparsities(quantized.int8, SKIPPED_BLOCK);
   const counts = countWeights(layers);
   const float = new FloatModel(graph);
   const accuracy: Record<string, Agreement> = {};
   for (const part of options.test ? (["validation", "test"] as const) : (["validation"] as const)) {
-    const progress = new Progress(part, data[part].count);
-    accuracy[part] = compareAccuracy(float, quantized.model, data[part], () => progress.step());
-    progress.end();
+    accuracy[part] = await withProgress(part, data[part].count, (step) =>
+      compareAccuracy(float, quantized.model, data[part], step),
+    );
   }
   if (options.json) {
     printJson({

@@ -9,7 +9,7 @@ import { type Agreement, compareAccuracy, type LayerNoise, signalToNoise } from 
 import { FloatModel } from "../quantize/float-model.ts";
 import { drawExamples, quantizeOnSet } from "../quantize/from-set.ts";
 import type { QuantizeOptions } from "../quantize/quantize.ts";
-import { Progress } from "../report/progress.ts";
+import { withProgress } from "../report/progress.ts";
 import { formatCount, formatFloat, formatTable } from "../report/table.ts";
 import { readTflite } from "../tflite/read.ts";
 import { isCheckpoint, readNetwork } from "../train/checkpoint.ts";
@@ -95,21 +95,18 @@ async function quantize(path: string, options: QuantizeCommandOptions): Promise<
     ? { affines, weights: "max", biasCorrection: false }
     : { range, outside, weights, biasCorrection };
   if (affines) note("trained for quantisation: ranges and scales are those of training");
-  const progress = new Progress("quantize", graph.operators.length);
-  const calibrated = { calibration, seed };
-  const { int8, bytes, model } = await quantizeOnSet(graph, data, calibrated, settings, basename(out), () =>
-    progress.step(),
+  const { int8, bytes, model } = await withProgress("quantize", graph.operators.length, (step) =>
+    quantizeOnSet(graph, data, { calibration, seed }, settings, basename(out), step),
   );
-  progress.end();
   // Other examples than those of the calibration.
   const noise = signalToNoise(float, int8, model, drawExamples(data, NOISE_EXAMPLES, new Random(seed, 1)));
 
   let accuracy: Agreement | null = null;
   if (options.evaluate !== "none") {
     const part = data[options.evaluate];
-    const steps = new Progress("evaluate", part.count);
-    accuracy = compareAccuracy(float, model, part, () => steps.step());
-    steps.end();
+    accuracy = await withProgress("evaluate", part.count, (step) =>
+      compareAccuracy(float, model, part, step),
+    );
   }
   await writeWhole(out, bytes);
   const { scale, zeroPoint } = model.inputs[0]!;

@@ -8,7 +8,7 @@ import { ThumbnetError } from "../errors.ts";
 import { elementCount, formatShape, sameShape } from "../graph/shape.ts";
 import { Adam } from "./adam.ts";
 import { memory, WeightAverage } from "./average.ts";
-import { type Batch, type EpochOptions, epochBatches } from "./batches.ts";
+import { type Batch, batchCount, type EpochOptions, epochBatches } from "./batches.ts";
 import { writeNetwork } from "./checkpoint.ts";
 import { evaluate } from "./evaluate.ts";
 import { classCount, type NetworkDescription } from "./network/description.ts";
@@ -172,7 +172,7 @@ class Run {
     this.#options = options;
     this.#hooks = hooks;
     this.#average = options.average > 0 ? new WeightAverage(network, options.average) : null;
-    this.#steps = Math.floor(data.train.count / options.batch);
+    this.#steps = batchCount(data.train, options.batch);
   }
 
   async toTheEnd(): Promise<TrainResult> {

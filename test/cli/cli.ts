@@ -34,6 +34,13 @@ export function thumbnetJson(...args: string[]) {
   return JSON.parse(stdout);
 }
 
+/** What a run says on standard error, which must fail. */
+export function thumbnetError(...args: string[]): string {
+  const { code, stdout, stderr } = thumbnet(...args);
+  if (code === 0) throw new Error(`exit code 0: ${stdout}`);
+  return stderr;
+}
+
 /** Sends SIGINT to a run as soon as a file is there. @returns its exit code */
 export async function interruptOnce(file: string, ...args: string[]): Promise<number | null> {
   const child = spawn(process.execPath, [MAIN, ...args], { stdio: "ignore" });

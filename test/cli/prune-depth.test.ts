@@ -7,7 +7,7 @@ import type { NetworkDescription } from "../../src/train/network/description.ts"
 import { dscnn } from "../../src/train/network/factories.ts";
 import { writeKwsSet } from "../support/kws-set.ts";
 import { randomParameters } from "../support/networks.ts";
-import { interruptOnce, smallModel, temporaryFolder, thumbnet, thumbnetJson } from "./cli.ts";
+import { interruptOnce, smallModel, temporaryFolder, thumbnet, thumbnetError, thumbnetJson } from "./cli.ts";
 
 const folder = temporaryFolder();
 
@@ -81,29 +81,24 @@ describe("thumbnet prune depth", () => {
   }, 120000);
 
   test("what is wrong is one clear line", () => {
-    const error = (...args: string[]) => {
-      const { code, stderr } = thumbnet(...args);
-      expect(code).not.toBe(0);
-      return stderr;
-    };
-    expect(error(...command("none", "--cut", "block7"))).toMatch(
+    expect(thumbnetError(...command("none", "--cut", "block7"))).toMatch(
       /^thumbnet: dscnn-8x2: no cut "block7"; there are: conv1, block1, block2\n$/,
     );
-    expect(error(...command("none", "--head", "huge"))).toMatch(
+    expect(thumbnetError(...command("none", "--head", "huge"))).toMatch(
       /thumbnet: no head "huge"; there are: dscnn32_16/,
     );
-    expect(error(...command("none", "--frozen", "--unfrozen"))).toMatch(
+    expect(thumbnetError(...command("none", "--frozen", "--unfrozen"))).toMatch(
       /option '--unfrozen' cannot be used with option '--frozen'/,
     );
-    expect(error(...command("none", "--steps", "0:1e30", "--weight-decay", "1", "--cut", "conv1"))).toMatch(
-      /thumbnet: the loss is (NaN|Infinity|-Infinity) \(epoch \d, step \d/,
-    );
+    expect(
+      thumbnetError(...command("none", "--steps", "0:1e30", "--weight-decay", "1", "--cut", "conv1")),
+    ).toMatch(/thumbnet: the loss is (NaN|Infinity|-Infinity) \(epoch \d, step \d/);
     const int8 = folder.write("int8.tflite", smallModel());
-    expect(error("prune", "depth", int8, "--data", data, "--out", folder.path("none"))).toMatch(
+    expect(thumbnetError("prune", "depth", int8, "--data", data, "--out", folder.path("none"))).toMatch(
       /^thumbnet: int8\.tflite: .*is not float32\n$/,
     );
     const five = writeNetwork("five.ckpt", dscnn({ filters: 4, blocks: 1, classes: 5 }));
-    expect(error("prune", "depth", five, "--data", data, "--out", folder.path("none"))).toMatch(
+    expect(thumbnetError("prune", "depth", five, "--data", data, "--out", folder.path("none"))).toMatch(
       /thumbnet: dscnn-4x1: has 5 classes, the data set kws 12\n$/,
     );
     const reversed = writeNetwork(
@@ -115,12 +110,12 @@ describe("thumbnet prune depth", () => {
       ["prune", "depth", reversed, "--data", data, "--out", folder.path("none")],
       command("none", "--teacher", reversed),
     ]) {
-      expect(error(...args)).toMatch(
+      expect(thumbnetError(...args)).toMatch(
         /^thumbnet: .*reversed\.ckpt: knows unknown, silence, .* must be the same\n$/,
       );
     }
     expect(
-      error("prune", "depth", model, "--data", folder.path("nowhere"), "--out", folder.path("none")),
+      thumbnetError("prune", "depth", model, "--data", folder.path("nowhere"), "--out", folder.path("none")),
     ).toMatch(/nowhere: no such file/);
   }, 120000);
 });

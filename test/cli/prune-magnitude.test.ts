@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { writeKwsSet } from "../support/kws-set.ts";
-import { interruptOnce, temporaryFolder, thumbnet, thumbnetJson } from "./cli.ts";
+import { interruptOnce, temporaryFolder, thumbnet, thumbnetError, thumbnetJson } from "./cli.ts";
 
 const folder = temporaryFolder();
 const SMALL = ["--batch", "32", "--lr", "0.02", "--average", "0.9"];
@@ -67,18 +67,19 @@ test("Ctrl-C stops it, and the same command goes on to the same end", async () =
 }, 120000);
 
 test("what is wrong is said", () => {
-  const error = (...args: string[]) => {
-    const { code, stderr } = thumbnet(...args);
-    expect(code).not.toBe(0);
-    return stderr;
-  };
-  expect(error(...command("none", "--block", "8"))).toMatch(/"8" is no block; expected: output channels/);
-  expect(error(...command("none", "--sparsity", "1"))).toMatch(/must be a number from 0 to 0.999/);
-  expect(error(...command("none", "--ramp", "5"))).toMatch(/^thumbnet: --ramp 5 is longer than --epochs 4/);
-  expect(error("prune", "magnitude", network, "--data", data, "--out", "x")).toMatch(/required option/);
-  expect(error("prune", "wide")).toMatch(/^thumbnet: /);
-  const text = folder.write("model.tflite", "no model");
-  expect(error("prune", "magnitude", text, "--data", data, "--out", "x", "--sparsity", "0.5")).toMatch(
-    /^thumbnet: model\.tflite: /,
+  expect(thumbnetError(...command("none", "--block", "8"))).toMatch(
+    /"8" is no block; expected: output channels/,
   );
+  expect(thumbnetError(...command("none", "--sparsity", "1"))).toMatch(/must be a number from 0 to 0.999/);
+  expect(thumbnetError(...command("none", "--ramp", "5"))).toMatch(
+    /^thumbnet: --ramp 5 is longer than --epochs 4/,
+  );
+  expect(thumbnetError("prune", "magnitude", network, "--data", data, "--out", "x")).toMatch(
+    /required option/,
+  );
+  expect(thumbnetError("prune", "wide")).toMatch(/^thumbnet: /);
+  const text = folder.write("model.tflite", "no model");
+  expect(
+    thumbnetError("prune", "magnitude", text, "--data", data, "--out", "x", "--sparsity", "0.5"),
+  ).toMatch(/^thumbnet: model\.tflite: /);
 }, 60000);

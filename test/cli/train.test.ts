@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { writeKwsSet } from "../support/kws-set.ts";
-import { interruptOnce, temporaryFolder, thumbnet, thumbnetJson } from "./cli.ts";
+import { interruptOnce, temporaryFolder, thumbnet, thumbnetError, thumbnetJson } from "./cli.ts";
 
 const folder = temporaryFolder();
 
@@ -94,45 +94,42 @@ describe("thumbnet train, then quantize", () => {
 });
 
 describe("what is wrong is said", () => {
-  const error = (...args: string[]) => {
-    const { code, stderr } = thumbnet(...args);
-    expect(code).not.toBe(0);
-    return stderr;
-  };
   const out = () => ["--out", folder.path("none")];
 
   test("options", () => {
-    expect(error("train", "alexnet", "--data", data, ...out())).toMatch(
+    expect(thumbnetError("train", "alexnet", "--data", data, ...out())).toMatch(
       /^thumbnet: no network "alexnet"; there are: dscnn/,
     );
-    expect(error("train", "dscnn", "--data", data, ...out(), "--steps", "5:1")).toMatch(
+    expect(thumbnetError("train", "dscnn", "--data", data, ...out(), "--steps", "5:1")).toMatch(
       /Epochs must rise, from 0/,
     );
-    expect(error("train", "dscnn", "--data", data, ...out(), "--lr", "fast")).toMatch(
+    expect(thumbnetError("train", "dscnn", "--data", data, ...out(), "--lr", "fast")).toMatch(
       /It must be a number from/,
     );
-    expect(error("train", "dscnn", ...out())).toMatch(/required option '--data <dir>'/);
+    expect(thumbnetError("train", "dscnn", ...out())).toMatch(/required option '--data <dir>'/);
   });
 
   test("data", () => {
-    expect(error("train", "dscnn", "--data", folder.path("nowhere"), ...out())).toMatch(
+    expect(thumbnetError("train", "dscnn", "--data", folder.path("nowhere"), ...out())).toMatch(
       /nowhere: no such file/,
     );
-    expect(error("train", "resnet8", "--data", data, ...out())).toMatch(
+    expect(thumbnetError("train", "resnet8", "--data", data, ...out())).toMatch(
       /resnet8: takes \[32,32,3\], the data set kws has \[49,10,1\]/,
     );
     const few = writeKwsSet(folder.path("few"), { train: 12, val: 12, test: 12 });
-    expect(error("train", "dscnn", "--data", few, ...out())).toMatch(/has 12 training .* a batch takes 100/);
+    expect(thumbnetError("train", "dscnn", "--data", few, ...out())).toMatch(
+      /has 12 training .* a batch takes 100/,
+    );
   }, 60000);
 
   test("models to quantise", () => {
     const text = folder.write("model.tflite", "no model");
-    expect(error("quantize", text, "--data", data, "--out", folder.path("x.tflite"))).toMatch(
+    expect(thumbnetError("quantize", text, "--data", data, "--out", folder.path("x.tflite"))).toMatch(
       /^thumbnet: model\.tflite: /,
     );
-    expect(error("quantize", text, "--data", data, "--out", join(dirname(text), "no", "x.tflite"))).toMatch(
-      /no: no such file or folder/,
-    );
+    expect(
+      thumbnetError("quantize", text, "--data", data, "--out", join(dirname(text), "no", "x.tflite")),
+    ).toMatch(/no: no such file or folder/);
   });
 });
 
