@@ -14,7 +14,8 @@ import {
   tensorInfo,
 } from "../runtime/tensors.ts";
 import { Chip, ChipFault, FLASH, FLASH_BYTES, RAM, RAM_BYTES } from "./chip.ts";
-import { codeBytes, EXITS_SOURCE, type Firmware, imageKernels, loadFirmware } from "./firmware.ts";
+import { type ChipMemory, chipMemory, type Firmware, loadFirmware } from "./firmware.ts";
+import { lessKinds, type Observed, observedSince, sumObserved } from "./observe.ts";
 
 export interface EmulatorOptions {
   /** What error messages call the model. */
@@ -27,6 +28,8 @@ export interface EmulatorOptions {
   readonly firmware?: Firmware;
   /** Leave every instruction to rp2040js instead of translating the program: the same results, much later. */
   readonly interpret?: boolean;
+  /** Also count what `Observed` has: it takes about half as long again. */
+  readonly observe?: boolean;
 }
 
 /** What one operator made on the chip, and how long it took. */
@@ -43,6 +46,8 @@ export interface EmulatedOperator {
   readonly isWhole: boolean;
   /** With the option `arena`: the whole arena after the operator. */
   readonly arena?: Uint8Array;
+  /** With the emulator's option `observe`. The flash cache is empty when the run begins. */
+  readonly observed?: Observed;
 }
 
 export interface EmulatedRun {
@@ -56,6 +61,8 @@ export interface EmulatedRun {
   readonly cycles: number;
   /** The deepest that the stack has been. */
   readonly stackBytes: number;
+  /** With the emulator's option `observe`: of all operators. */
+  readonly observed?: Observed;
 }
 
 export interface EmulatedRunOptions {
@@ -63,19 +70,6 @@ export interface EmulatedRunOptions {
   readonly arena?: boolean;
   /** Called after every operator. */
   readonly onOperator?: (operator: EmulatedOperator) => void;
-}
-
-/** Bytes that a model takes on the chip. */
-export interface ChipMemory {
-  readonly arena: number;
-  /** What kernels need beside it, right behind it. */
-  readonly scratch: number;
-  /** Variables of the firmware. */
-  readonly static: number;
-  /** Code in flash: the model's kernels, the runtime and the start-up code, without `main`. */
-  readonly code: number;
-  /** The image in flash (or RAM). */
-  readonly image: number;
 }
 
 /** `STOP_...` of firmware/targets/rp2040/emulated.c. */
@@ -104,9 +98,15 @@ const STATUS = [
   'it uses a kernel that the firmware does not have: run "npm run firmware"',
 ];
 
-/** Cycles up to each stop, and of a whole run without stops, when no kernels run and nothing is decided. */
+/** What is spent between two stops. */
+interface Spent {
+  readonly cycles: number;
+  readonly observed: Observed | null;
+}
+
+/** Up to each stop, and the cycles of a whole run without stops, when no kernels run and nothing is decided. */
 interface IdleCycles {
-  readonly stops: readonly number[];
+  readonly stops: readonly Spent[];
   /** By where a run ends: after so many operators. */
   readonly totals: ReadonlyMap<number, number>;
 }
@@ -118,8 +118,14 @@ const START_CYCLES = 2 ** 32;
 const PAINT = 0xc5;
 
 /** Making a chip takes longer than small runs do, so emulators share one; who runs takes it over. */
-let sharedChip: Chip | null = null;
+const sharedChips: Record<"observing" | "plain", Chip | null> = { observing: null, plain: null };
 const owners = new WeakMap<Chip, Emulator>();
+
+/** Without what the stop itself costs. Its misses stay: they are few, and not the same each time. */
+function since({ cycles, observed }: Spent, idle: Spent): Spent {
+  const kinds = observed && idle.observed && lessKinds(observed.kinds, idle.observed.kinds);
+  return { cycles: cycles - idle.cycles, observed: observed && kinds && { ...observed, kinds } };
+}
 
 const HEADER_LAYOUT = structLayout(HEADER);
 const OPERATOR_LAYOUT = structLayout(OPERATOR);
@@ -156,7 +162,8 @@ export class Emulator {
 
   /** Use `createEmulator`. */
   constructor(model: Uint8Array, options: EmulatorOptions = {}) {
-    const { name = "model", imageIn = "flash", maxCycles = 2 ** 32, interpret = false } = options;
+    const { name = "model", imageIn = "flash", maxCycles = 2 ** 32 } = options;
+    const { interpret = false, observe = false } = options;
     const firmware = options.firmware ?? loadFirmware();
     this.#name = name;
     const image = isImage(model) ? model : compileTflite(model, name);
@@ -167,13 +174,7 @@ export class Emulator {
     this.outputs = this.#image.outputs.map((port) => tensorInfo(port.name, port.tensor));
     this.exits = exitInfos(this.#image);
     this.finalOutput = this.#image.finalOutput;
-    this.memory = {
-      arena: this.#image.arenaBytes,
-      scratch: this.#image.scratchBytes,
-      static: firmware.ram_bytes,
-      code: codeBytes(firmware, imageKernels(image), this.#image.exits.length > 0 ? [EXITS_SOURCE] : []),
-      image: image.length,
-    };
+    this.memory = chipMemory(this.#image, firmware);
 
     const { bss_end, stack_top, stack_bytes } = firmware.symbols;
     const inRam = imageIn === "ram";
@@ -185,8 +186,13 @@ export class Emulator {
     const ramBytes = this.#freeAddress - static_end;
     this.#checkFits("RAM", ramBytes, stack_top - stack_bytes - static_end, RAM_BYTES);
 
-    sharedChip ??= new Chip();
-    this.#chip = interpret ? new Chip({ interpret }) : sharedChip;
+    if (interpret) {
+      this.#chip = new Chip({ interpret, observe });
+    } else {
+      const shared = observe ? "observing" : "plain";
+      sharedChips[shared] ??= new Chip({ observe });
+      this.#chip = sharedChips[shared];
+    }
     const { ram, flash } = this.#chip;
     this.#imageBytes = inRam
       ? ram.subarray(this.#imageAddress - RAM, this.#imageAddress - RAM + image.length)
@@ -223,8 +229,9 @@ export class Emulator {
     const operators: EmulatedOperator[] = [];
     // Until the run has come to its end: after a fault the firmware has to start again.
     this.#idle = null;
+    this.#chip.observer?.cache.clear();
     this.#execute(true, (index, spent) => {
-      const operator = this.#operator(index, spent - idle.stops[index]!, options.arena ?? false);
+      const operator = this.#operator(index, since(spent, idle.stops[index]!), options.arena ?? false);
       operators.push(operator);
       options.onOperator?.(operator);
     });
@@ -232,7 +239,9 @@ export class Emulator {
     const answered = this.#chip.readWord(this.#firmware.symbols.mailbox + MAILBOX.answered);
     const cycles = operators.reduce((sum, op) => sum + op.cycles, idle.totals.get(operators.length)!);
     const outputs = this.#readOutputs(answered);
-    return { operators, answered, outputs, cycles, stackBytes: this.#stackBytes() };
+    const run = { operators, answered, outputs, cycles, stackBytes: this.#stackBytes() };
+    if (!this.#chip.observer) return run;
+    return { ...run, observed: sumObserved(operators.map((operator) => operator.observed!)) };
   }
 
   #checkInputs(inputs: readonly InputData[]): Uint8Array[] {
@@ -288,7 +297,7 @@ export class Emulator {
     for (let i = 0; i < operatorCount; i++) {
       writeStruct(view, operatorsOffset + i * OPERATOR_LAYOUT.bytes, OPERATOR_LAYOUT, { recordEnd: 0 });
     }
-    const stops: number[] = [];
+    const stops: Spent[] = [];
     this.#execute(true, (_, spent) => stops.push(spent));
     const totals = new Map<number, number>();
     for (const end of [operatorCount, ...this.#image.exits.map(({ operatorEnd }) => operatorEnd)]) {
@@ -305,21 +314,24 @@ export class Emulator {
   /**
    * From the inputs to the end of a run.
    *
-   * @param onStop called after each operator with its index and the cycles since the stop before
+   * @param onStop called after each operator with its index and what was spent since the stop before
    * @returns the cycles since the last stop
    */
-  #execute(stops: boolean, onStop: (index: number, cycles: number) => void): number {
+  #execute(stops: boolean, onStop: (index: number, spent: Spent) => void): number {
     const chip = this.#chip;
     const { mailbox } = this.#firmware.symbols;
     chip.writeWord(mailbox + MAILBOX.stopAfterOperators, stops ? 1 : 0);
     const start = chip.cycles;
     let last = start;
+    let seen = chip.observer?.total() ?? null;
     for (let operator = 0; ; operator++) {
       const stop = this.#resume(start + this.#maxCycles - last, this.#describe(operator));
       const now = chip.cycles;
       if (stop !== STOP_OPERATOR) return now - last;
-      onStop(operator, now - last);
+      const total = chip.observer?.total() ?? null;
+      onStop(operator, { cycles: now - last, observed: total && seen && observedSince(total, seen) });
       last = now;
+      seen = total;
     }
   }
 
@@ -338,11 +350,14 @@ export class Emulator {
     }
   }
 
-  #operator(index: number, cycles: number, withArena: boolean): EmulatedOperator {
+  #operator(index: number, { cycles, observed }: Spent, withArena: boolean): EmulatedOperator {
     const { kind, output } = this.#image.operators[index]!;
     const stored = this.#content(output).slice();
     const isWhole = output.space !== "nowhere";
-    const operator = { index, name: kind, shape: fullShape(output), stored, cycles, isWhole };
+    const operator = {
+      ...{ index, name: kind, shape: fullShape(output), stored, cycles, isWhole },
+      ...(observed ? { observed } : {}),
+    };
     return withArena ? { ...operator, arena: this.#arena.slice() } : operator;
   }
 
