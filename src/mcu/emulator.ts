@@ -15,6 +15,7 @@ import {
 } from "../runtime/tensors.ts";
 import { Chip, ChipFault, FLASH, FLASH_BYTES, RAM, RAM_BYTES } from "./chip.ts";
 import { type ChipMemory, chipMemory, type Firmware, loadFirmware } from "./firmware.ts";
+import { MAILBOX, STATUS, STOP_OPERATOR, STOP_READY, STOP_START } from "./mailbox.ts";
 import { lessKinds, type Observed, observedSince, sumObserved } from "./observe.ts";
 
 export interface EmulatorOptions {
@@ -71,32 +72,6 @@ export interface EmulatedRunOptions {
   /** Called after every operator. */
   readonly onOperator?: (operator: EmulatedOperator) => void;
 }
-
-/** `STOP_...` of firmware/targets/rp2040/emulated.c. */
-const STOP_START = 0;
-const STOP_READY = 1;
-const STOP_OPERATOR = 2;
-
-/** `emulated_mailbox` there. */
-const MAILBOX = {
-  image: 0,
-  arena: 4,
-  arenaBytes: 8,
-  stopAfterOperators: 12,
-  status: 16,
-  index: 20,
-  answered: 32,
-} as const;
-
-/** By `thumbnet_status`. */
-const STATUS = [
-  "",
-  "it is no image",
-  'it is an image of another version than the firmware: run "npm run firmware"',
-  "it is damaged",
-  "its arena is too small",
-  'it uses a kernel that the firmware does not have: run "npm run firmware"',
-];
 
 /** What is spent between two stops. */
 interface Spent {
