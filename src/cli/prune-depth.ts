@@ -7,10 +7,10 @@ import { HEAD_HELP } from "../prune/depth/heads.ts";
 import { reportRows, usedColumns } from "../prune/depth/report-table.ts";
 import { REPORT_JSON, REPORT_PAGE, writeDepthReport } from "../prune/depth/write-report.ts";
 import { formatCount, formatTable } from "../report/table.ts";
-import { trainingBackend } from "../train/backend.ts";
 import { BackgroundBatches } from "../train/background.ts";
 import { jsonOption, note, parseNumber, parseWhole, print, printJson, TRAINING_SET_HELP } from "./common.ts";
 import { addQuantizeOptions, type QuantizeValues } from "./quantize.ts";
+import { startBackend } from "./training.ts";
 import {
   addTeacherOptions,
   addTrainingOptions,
@@ -81,7 +81,7 @@ function depthOptions(options: PruneDepthOptions): DepthOptions {
 
 async function prune(model: string, options: PruneDepthOptions): Promise<void> {
   const settings = depthOptions(options);
-  const { name: backend } = await trainingBackend(options.backend);
+  const { name: backend } = await startBackend(options.backend);
   const [{ openNetwork }, { pruneDepth }] = await Promise.all([
     import("../train/open-network.ts"),
     import("../prune/depth/depth.ts"),

@@ -13,12 +13,11 @@ import { quantizeOnSet } from "../quantize/from-set.ts";
 import { Progress } from "../report/progress.ts";
 import { formatCount, formatTable } from "../report/table.ts";
 import { writeTflite } from "../tflite/write.ts";
-import { trainingBackend } from "../train/backend.ts";
 import { networkCost } from "../train/network/description.ts";
 import { parametersChecksum } from "../train/network/parameters.ts";
 import { graphFromNetwork } from "../train/network/to-graph.ts";
 import { jsonOption, note, parseNumber, parseWhole, print, printJson, TRAINING_SET_HELP } from "./common.ts";
-import { FLOAT_FILE, makeRunFolder, runTraining } from "./training.ts";
+import { FLOAT_FILE, makeRunFolder, runTraining, startBackend } from "./training.ts";
 import {
   addTeacherOptions,
   addTrainingOptions,
@@ -99,7 +98,7 @@ async function pruneMagnitude(path: string, options: PruneMagnitudeOptions): Pro
     ramp: rampOf(options),
     every,
   };
-  const { name: backend } = await trainingBackend(options.backend);
+  const { name: backend } = await startBackend(options.backend);
   const [{ openNetwork }, { Network }, { BEST_FILE }, { readNetwork }, { MagnitudePruner }] =
     await Promise.all([
       import("../train/open-network.ts"),

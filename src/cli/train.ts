@@ -6,14 +6,13 @@ import { ThumbnetError } from "../errors.ts";
 import { tfliteFromGraph } from "../graph/to-tflite.ts";
 import { formatCount } from "../report/table.ts";
 import { writeTflite } from "../tflite/write.ts";
-import { trainingBackend } from "../train/backend.ts";
 import { type NetworkDescription, networkCost } from "../train/network/description.ts";
 import { NETWORKS, namedNetwork } from "../train/network/factories.ts";
 import { parseDescription } from "../train/network/parse.ts";
 import { graphFromNetwork } from "../train/network/to-graph.ts";
 import { jsonOption, note, parseNumber, print, printJson, TRAINING_SET_HELP } from "./common.ts";
 import { startingPoint } from "./starting-point.ts";
-import { FLOAT_FILE, makeRunFolder, runTraining } from "./training.ts";
+import { FLOAT_FILE, makeRunFolder, runTraining, startBackend } from "./training.ts";
 import {
   addTeacherOptions,
   addTrainingOptions,
@@ -51,7 +50,7 @@ async function describe(
 }
 
 async function trainNetwork(name: string, options: TrainCommandOptions): Promise<void> {
-  const { tf, name: backend } = await trainingBackend(options.backend);
+  const { tf, name: backend } = await startBackend(options.backend);
   const pictureShape = (await describe(name, options.width, 2)).inputShape;
   const withUnlabelled = options.teacher !== undefined;
   const data = await openTrainingSet(options.data, pictureShape, withUnlabelled);

@@ -2,6 +2,7 @@
 import { mkdir } from "node:fs/promises";
 import type { TrainingSet } from "../data/training-set.ts";
 import { ThumbnetError } from "../errors.ts";
+import { type BackendName, type TrainingBackend, trainingBackend } from "../train/backend.ts";
 import { BackgroundBatches, type BatchJob } from "../train/background.ts";
 import type { TrainHooks, TrainResult } from "../train/loop.ts";
 import type { Network } from "../train/network.ts";
@@ -14,6 +15,13 @@ import {
   type TrainingValues,
   trainOptions,
 } from "./training-options.ts";
+
+/** `trainingBackend`, with what it has to say said. */
+export async function startBackend(wanted?: BackendName): Promise<TrainingBackend> {
+  const backend = await trainingBackend(wanted);
+  if (backend.warning !== undefined) note(backend.warning);
+  return backend;
+}
 
 /** The network of the best validation for other tools: batch normalisation folded in, with a softmax. */
 export const FLOAT_FILE = "float.tflite";
