@@ -5,6 +5,7 @@ import { ThumbnetError } from "../errors.ts";
 import { benchCommand } from "./bench.ts";
 import { emulateCommand } from "./emulate.ts";
 import { evalCommand } from "./eval.ts";
+import { exitsCommand } from "./exits.ts";
 import { exportCommand } from "./export.ts";
 import { inspectCommand } from "./inspect.ts";
 import { pruneCommand } from "./prune.ts";
@@ -47,6 +48,7 @@ function program(): Command {
     verifyCommand,
     trainCommand,
     pruneCommand,
+    exitsCommand,
     quantizeCommand,
     benchCommand,
   ]) {
