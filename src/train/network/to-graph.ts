@@ -22,6 +22,9 @@ import { checkParameters, type Parameters } from "./parameters.ts";
 
 type Weighted = Extract<Layer, { kind: "conv" | "pointwise" | "depthwise" | "dense" }>;
 
+/** The threshold of exits that answer nothing, until better ones are chosen. */
+const NEVER = 1;
+
 /** The output of the last layer. */
 const PROBABILITIES = "probabilities";
 
@@ -149,6 +152,13 @@ class Exporter {
       operators,
       inputs: [0],
       outputs: [of(PROBABILITIES), ...exits.map((exit) => of(exit.name))],
+      ...(exits.length > 0 && {
+        exits: exits.map((exit) => ({
+          tensor: of(exit.name),
+          criterion: "top" as const,
+          thresholds: [NEVER],
+        })),
+      }),
     };
   }
 
@@ -252,7 +262,7 @@ class Exporter {
 
 /**
  * The float graph that gives the network's class probabilities: the folded layers and a softmax; those of exits come
- * after the first output, in order. Write it with `tfliteFromGraph` and `writeTflite`.
+ * after the first output, in order, and answer nothing as yet (see `tuneExits`). Write it with `tfliteFromGraph` and `writeTflite`.
  *
  * @throws ThumbnetError when the parameters do not fit, or a layer has no form in a `.tflite`
  */
