@@ -22,6 +22,8 @@ export interface OperatingPoint {
   readonly rates: readonly number[];
 }
 
+type Gain = Pick<OperatingPoint, "accuracy" | "cost">;
+
 /** Some exits of a network, what each stop costs, and how confidence is measured. */
 export interface Situation {
   readonly answers: ExitAnswers;
@@ -125,23 +127,67 @@ export class ThresholdSearch {
     );
   }
 
+  /** What each threshold of one exit and group gives, the others being what they are: from 1 to `NEVER`. */
+  #sweep(thresholds: readonly Thresholds[], exit: number, group: number): Gain[] {
+    const { costs } = this.#situation;
+    const [right, cost] = [new Float64Array(NEVER + 1), new Float64Array(NEVER + 1)];
+    for (let i = 0; i < this.#count; i++) {
+      let stop = 0;
+      while (stop < exit && !this.#stops(stop, i, thresholds[stop]!)) stop++;
+      const isReached = stop === exit && this.#group[exit]![i] === group;
+      if (isReached) stop++;
+      while (stop < thresholds.length && !this.#stops(stop, i, thresholds[stop]!)) stop++;
+      right[NEVER]! += this.#right[stop]![i]!;
+      cost[NEVER]! += costs[stop]!;
+      if (!isReached) continue;
+      const confidence = this.#confidence[exit]![i]!;
+      right[confidence]! += this.#right[exit]![i]! - this.#right[stop]![i]!;
+      cost[confidence]! += costs[exit]! - costs[stop]!;
+    }
+    for (let threshold = NEVER - 1; threshold >= 1; threshold--) {
+      right[threshold]! += right[threshold + 1]!;
+      cost[threshold]! += cost[threshold + 1]!;
+    }
+    return Array.from({ length: NEVER }, (_, i) => ({
+      accuracy: right[i + 1]! / this.#count,
+      cost: cost[i + 1]! / this.#count,
+    }));
+  }
+
   /**
-   * From a point that is allowed, the best that changes of one threshold at a time lead to.
+   * From a point that is allowed, the best that changes of one threshold at a time lead to; where classes share a
+   * threshold, of two exits at a time.
    *
    * @param isBetter whether the first of two points is the better one; a point that is not allowed never is
    */
-  refine(start: OperatingPoint, isBetter: (a: OperatingPoint, b: OperatingPoint) => boolean): OperatingPoint {
+  refine(start: OperatingPoint, isBetter: (a: Gain, b: Gain) => boolean): OperatingPoint {
+    const exits = [...start.thresholds.keys()];
+    const replaced = (thresholds: readonly Thresholds[], exit: number, group: number, value: number) =>
+      thresholds.map((values, i) => (i === exit ? values.with(group, value) : values));
     let best = start;
+    /** Takes the best threshold of one exit and group, if that is better than what there is. */
+    const improve = (thresholds: readonly Thresholds[], exit: number, group: number): boolean => {
+      let [gain, value]: [Gain, number] = [best, 0];
+      for (const [i, found] of this.#sweep(thresholds, exit, group).entries()) {
+        if (isBetter(found, gain)) [gain, value] = [found, i + 1];
+      }
+      const point = value === 0 ? best : this.at(replaced(thresholds, exit, group, value));
+      // The sums of a sweep are rounded otherwise.
+      if (!isBetter(point, best)) return false;
+      best = point;
+      return true;
+    };
     for (let changed = true; changed; ) {
       changed = false;
-      for (const exit of start.thresholds.keys()) {
+      for (const exit of exits) {
         for (let group = 0; group < this.#groups; group++) {
-          const now = best;
-          for (let threshold = 1; threshold <= NEVER; threshold++) {
-            const point = this.at(
-              now.thresholds.map((values, e) => (e === exit ? values.with(group, threshold) : values)),
-            );
-            if (isBetter(point, best)) [best, changed] = [point, true];
+          changed = improve(best.thresholds, exit, group) || changed;
+        }
+        if (this.#groups > 1) continue;
+        for (const other of exits.slice(exit + 1)) {
+          const { thresholds } = best;
+          for (let value = 1; value <= NEVER; value++) {
+            changed = improve(replaced(thresholds, exit, 0, value), other, 0) || changed;
           }
         }
       }
@@ -154,6 +200,9 @@ export class ThresholdSearch {
 const LEAST_PRICE = 1e-4;
 const PRICE_STEP = 1.15;
 const PRICES = 70;
+
+/** Points of the front that are refined: changes of one threshold at a time do not lead everywhere. */
+const STARTS = 6;
 
 /** @param gains by confidence */
 function bestThreshold(gains: Float64Array): number {
@@ -176,15 +225,17 @@ export function chooseThresholds(
   front: readonly OperatingPoint[],
   target: Target,
 ): OperatingPoint | null {
-  const isAllowed = (point: OperatingPoint) =>
+  const isAllowed = (point: Gain) =>
     target.kind === "accuracy" ? point.accuracy >= target.atLeast : point.cost <= target.atMost;
-  const isBetter = (a: OperatingPoint, b: OperatingPoint) =>
+  const isBetter = (a: Gain, b: Gain) =>
     isAllowed(a) &&
     (target.kind === "accuracy"
       ? a.cost < b.cost || (a.cost === b.cost && a.accuracy > b.accuracy)
       : a.accuracy > b.accuracy || (a.accuracy === b.accuracy && a.cost < b.cost));
-  const allowed = front.filter(isAllowed);
-  if (allowed.length === 0) return null;
-  const start = allowed.reduce((best, point) => (isBetter(point, best) ? point : best));
-  return search.refine(start, isBetter);
+  const starts = front.filter(isAllowed).sort((a, b) => (isBetter(a, b) ? -1 : 1));
+  const refined = starts.slice(0, STARTS).map((start) => search.refine(start, isBetter));
+  return refined.reduce<OperatingPoint | null>(
+    (best, point) => (best === null || isBetter(point, best) ? point : best),
+    null,
+  );
 }

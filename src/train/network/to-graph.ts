@@ -134,7 +134,7 @@ class Exporter {
     const outputs = new Map<string, number>();
     const answer = (layer: string, output: string, temperature = 1) => {
       const logits = this.#outputs.get(layerIndex(this.#network, layer))!;
-      const options = { beta: 1 / temperature };
+      const options = { beta: Math.fround(1 / temperature) };
       outputs.set(output, this.#operator("SOFTMAX", [logits], options, output, [1, ...classes]));
     };
     for (let i = 0; i < layers.length; i++) {
