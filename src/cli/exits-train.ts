@@ -52,7 +52,7 @@ const FILES = { network: "best.ckpt", float: "float.tflite", int8: "int8.tflite"
 /** Of the choice of calibration examples: the same for all runs, so that only networks differ. */
 const CALIBRATION_SEED = 1;
 
-function parseExit(text: string, before: readonly ExitOption[]): readonly ExitOption[] {
+function parseExit(text: string, before: readonly ExitOption[] = []): readonly ExitOption[] {
   const match = /^([^=]+)=([^=]+)$/.exec(text);
   if (match === null) throw new InvalidArgumentError("It must be CUT=HEAD, such as block1=48s2,48.");
   return [...before, { cut: match[1]!, head: match[2]! }];
@@ -161,7 +161,6 @@ export function exitsTrainCommand(): Command {
         `a head after a block; may be given again, in order. Heads: ${HEAD_HELP}`,
       )
         .argParser(parseExit)
-        .default([], "none")
         .makeOptionMandatory(),
     )
     .addOption(

@@ -5,6 +5,7 @@ import { openTrainingSet } from "../data/open-set.ts";
 import { ThumbnetError } from "../errors.ts";
 import { graphFromTflite } from "../graph/from-tflite.ts";
 import { EXIT_CRITERIA, type ExitCriterion } from "../graph/graph.ts";
+import { makeFolder } from "../prune/depth/records.ts";
 import { EXIT_COSTS, type ExitCostName } from "../prune/exits/costs.ts";
 import {
   type ExitReport,
@@ -61,6 +62,7 @@ async function tune(model: string, options: ExitsTuneOptions): Promise<void> {
   };
   await checkTarget(out);
   const folder = options.report ?? dirname(out);
+  await makeFolder(folder);
   const bytes = await readWhole(model);
   const name = basename(model);
   const graph = graphFromTflite(readTflite(bytes, name), name);
