@@ -1,28 +1,39 @@
 import { basename, join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { writeWhole } from "../data/files.ts";
-import { openTrainingSet } from "../data/open-set.ts";
+import { makeFolder, writeWhole } from "../data/files.ts";
 import { tfliteFromGraph } from "../graph/to-tflite.ts";
 import { findCut } from "../prune/depth/cuts.ts";
 import { HEAD_HELP } from "../prune/depth/heads.ts";
-import { makeFolder } from "../prune/depth/records.ts";
-import type { ExitTrainOptions } from "../prune/exits/train-exits.ts";
+import type { ExitTrainHooks, ExitTrainOptions } from "../prune/exits/train-exits.ts";
 import { quantizeOnSet } from "../quantize/from-set.ts";
-import { formatCount, formatTable } from "../report/table.ts";
+import { formatTable } from "../report/table.ts";
 import { writeTflite } from "../tflite/write.ts";
-import { trainingBackend } from "../train/backend.ts";
-import { BackgroundBatches } from "../train/background.ts";
 import { writeNetwork } from "../train/checkpoint.ts";
 import { graphFromNetwork } from "../train/network/to-graph.ts";
-import { jsonOption, note, parseNumber, parseWhole, print, printJson, TRAINING_SET_HELP } from "./common.ts";
+import {
+  jsonOption,
+  note,
+  parseNumber,
+  parseWhole,
+  percent,
+  print,
+  printJson,
+  TRAINING_SET_HELP,
+} from "./common.ts";
 import { addQuantizeOptions, type QuantizeValues } from "./quantize.ts";
+import {
+  checkClasses,
+  describeData,
+  openTrainingData,
+  reportStopped,
+  showEpoch,
+  showStep,
+  startBackend,
+  withBackground,
+} from "./training.ts";
 import {
   addTeacherOptions,
   addTrainingOptions,
-  interruption,
-  percent,
-  showEpoch,
-  showStep,
   type TeacherValues,
   type TrainingValues,
   trainOptions,
@@ -75,7 +86,7 @@ function exitOptions(options: ExitsTrainOptions): ExitTrainOptions {
 
 async function trainCommand(model: string, options: ExitsTrainOptions): Promise<void> {
   const settings = exitOptions(options);
-  const { name: backend } = await trainingBackend(options.backend);
+  const { name: backend } = await startBackend(options);
   const [{ openNetwork }, { trainExits }] = await Promise.all([
     import("../train/open-network.ts"),
     import("../prune/exits/train-exits.ts"),
@@ -85,28 +96,23 @@ async function trainCommand(model: string, options: ExitsTrainOptions): Promise<
   const teacher = options.teacher === undefined ? null : await openNetwork(options.teacher);
   const { inputShape } = network.description;
   const withUnlabelled = settings.lesson !== null;
-  const data = await openTrainingSet(options.data, inputShape, withUnlabelled);
-  note(
-    `${basename(model)}; ${data.name}: ${formatCount(data.train.count)} training, ` +
-      `${formatCount(data.validation.count)} validation examples; ${backend}`,
-  );
+  const training = await openTrainingData({ path: options.data, pictureShape: inputShape, withUnlabelled });
+  const { data, job } = training;
+  checkClasses(model, network.classes, training);
+  if (teacher !== null) checkClasses(options.teacher!, teacher.classes, training);
+  note(`${basename(model)}; ${describeData(data, backend)}`);
   await makeFolder(options.out);
-  const background = await BackgroundBatches.start({
-    path: options.data,
-    pictureShape: inputShape,
-    withUnlabelled,
-  });
   const { epochs } = settings.train;
   const label = (part: number, parts: number) => (parts > 1 ? `exit ${part + 1}/${parts}: ` : "");
-  const trained = await trainExits(network, teacher, data, options.out, settings, {
-    batches: (epoch) => background.epoch(epoch),
-    signal: interruption(),
+  const hooks: ExitTrainHooks = {
     onStep: (part, parts, report) => showStep(report, epochs, label(part, parts)),
     onEpoch: (part, parts, report) => showEpoch(report, epochs, label(part, parts)),
-  }).finally(() => background.stop());
+  };
+  const trained = await withBackground(job, (background) =>
+    trainExits(network, teacher, data, options.out, settings, { ...hooks, ...background }),
+  );
   if (trained === null) {
-    note("stopped; the same command goes on from there");
-    process.exitCode = 1;
+    reportStopped();
     return;
   }
   const { plain, calibration } = trained;

@@ -1,26 +1,19 @@
 import { basename, dirname, join } from "node:path";
 import { Command, Option } from "commander";
-import { checkTarget, readWhole, writeWhole } from "../data/files.ts";
+import { checkTarget, makeFolder, readWhole, writeWhole } from "../data/files.ts";
 import { openTrainingSet } from "../data/open-set.ts";
 import { ThumbnetError } from "../errors.ts";
 import { graphFromTflite } from "../graph/from-tflite.ts";
 import { EXIT_CRITERIA, type ExitCriterion } from "../graph/graph.ts";
-import { makeFolder } from "../prune/depth/records.ts";
 import { EXIT_COSTS, type ExitCostName } from "../prune/exits/costs.ts";
-import {
-  type ExitReport,
-  exitReportPage,
-  formatThresholds,
-  percent,
-  points,
-} from "../prune/exits/report-html.ts";
+import { type ExitReport, exitReportPage, formatThresholds, points } from "../prune/exits/report-html.ts";
 import { compareWithStatic, readStatic } from "../prune/exits/static.ts";
 import { type TuneOptions, type TuneTarget, tuneExits } from "../prune/exits/tune.ts";
 import { formatJson } from "../report/json.ts";
-import { Progress } from "../report/progress.ts";
+import { withProgress } from "../report/progress.ts";
 import { formatOptional, formatTable } from "../report/table.ts";
 import { readTflite } from "../tflite/read.ts";
-import { jsonOption, parseNumber, print, printJson, TRAINING_SET_HELP } from "./common.ts";
+import { jsonOption, parseNumber, percent, print, printJson, TRAINING_SET_HELP } from "./common.ts";
 
 interface ExitsTuneOptions {
   readonly data: string;
@@ -71,9 +64,9 @@ async function tune(model: string, options: ExitsTuneOptions): Promise<void> {
   const lists = await Promise.all(
     options.static.map((path) => readStatic(path, data.name, settings.byNetwork)),
   );
-  const progress = new Progress("classify", data.validation.count);
-  const tuned = await tuneExits(bytes, name, data, settings, () => progress.step());
-  progress.end();
+  const tuned = await withProgress("classify", data.validation.count, (step) =>
+    tuneExits(bytes, name, data, settings, step),
+  );
   const statics = lists.flat();
   const report: ExitReport = {
     ...tuned.report,

@@ -9,7 +9,9 @@ import {
   inputIndex,
   type Layer,
   layerIndex,
+  layerReaders,
   layerShapes,
+  layersRead,
   type NetworkDescription,
   networkParameters,
   type Shape,
@@ -61,11 +63,7 @@ export class Network {
       initial.dispose();
       this.#variables.set(name, variable);
     }
-    this.#readers = description.layers.map((layer, i) =>
-      description.layers.flatMap((reader, j) =>
-        inputIndex(description, j) === i || (reader.kind === "add" && reader.other === layer.name) ? [j] : [],
-      ),
-    );
+    this.#readers = layerReaders(description);
   }
 
   /** The variable of a parameter. */
@@ -84,10 +82,6 @@ export class Network {
   freezeThrough(layer: string): void {
     const last = layerIndex(this.description, layer);
     for (const { name } of this.description.layers.slice(0, last + 1)) this.#frozen.add(name);
-  }
-
-  isFrozen(layer: string): boolean {
-    return this.#frozen.has(layer);
   }
 
   /** What learns. */
@@ -158,9 +152,7 @@ export class Network {
         throw new ThumbnetError(`${name}: layer "${layers[reader]!.name}" reads what comes before ${after}`);
       }
       needed.add(index);
-      const layer = layers[index]!;
-      add(inputIndex(this.description, index), index);
-      if (layer.kind === "add") add(layerIndex(this.description, layer.other), index);
+      for (const read of layersRead(this.description, index)) add(read, index);
     };
     for (const index of wanted) add(index, null);
     return [...needed].sort((a, b) => a - b);

@@ -1,7 +1,7 @@
 /** Heads on a network that stays whole: early exits. */
 import { ThumbnetError } from "../../errors.ts";
 import { type Layer, layerIndex, type NetworkDescription } from "../../train/network/description.ts";
-import type { PlainNetwork } from "../depth/cut-network.ts";
+import type { PlainNetwork } from "../../train/network/parameters.ts";
 import type { Cut } from "../depth/cuts.ts";
 import { HEAD_PREFIX } from "../depth/heads.ts";
 

@@ -7,7 +7,7 @@ import {
   scatterLegend,
   scatterPlot,
 } from "../../report/scatter.ts";
-import { formatCount, formatOptional } from "../../report/table.ts";
+import { formatCount, formatOptional, formatPercent } from "../../report/table.ts";
 import { escapeXml } from "../../report/xml.ts";
 import type { ExitCostName } from "./costs.ts";
 import { type Comparison, type StaticNetwork, staticFront } from "./static.ts";
@@ -24,7 +24,7 @@ const MARKERS: readonly Marker[] = ["square", "diamond", "triangle", "circle"];
 
 const NAMES: Readonly<Record<ExitCostName, string>> = { macs: "MACs", cycles: "cycles" };
 
-export const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
+const percent = (share: number) => formatPercent(share, 2);
 
 /** Points of accuracy lost; what is gained is below 0. */
 export const points = (loss: number): string => `${(100 * loss).toFixed(2)} points`;

@@ -1,19 +1,25 @@
 /** Trains early exits: heads on a frozen network, or together with it. */
 import { join } from "node:path";
+import { makeFolder } from "../../data/files.ts";
 import { type TrainingSet, UNLABELLED } from "../../data/training-set.ts";
 import { ThumbnetError } from "../../errors.ts";
-import type { Batch, EpochOptions } from "../../train/batches.ts";
 import { readNetwork } from "../../train/checkpoint.ts";
 import { completeLabels, type DistillOptions } from "../../train/distill.ts";
 import { outputsOf } from "../../train/evaluate.ts";
-import { BEST_FILE, type EpochReport, type StepReport, type TrainOptions, train } from "../../train/loop.ts";
-import { classCount, layerIndex } from "../../train/network/description.ts";
+import {
+  BEST_FILE,
+  type EpochReport,
+  type StepReport,
+  type TrainHooks,
+  type TrainOptions,
+  train,
+} from "../../train/loop.ts";
+import { classCount } from "../../train/network/description.ts";
 import { parametersChecksum } from "../../train/network/parameters.ts";
 import { Network } from "../../train/network.ts";
-import { headNetwork, type PlainNetwork } from "../depth/cut-network.ts";
+import { freshHead, type PlainNetwork } from "../depth/cut-network.ts";
 import { type Cut, findCut } from "../depth/cuts.ts";
-import { HEAD_PREFIX, headFor } from "../depth/heads.ts";
-import { makeFolder } from "../depth/records.ts";
+import { HEAD_PREFIX } from "../depth/heads.ts";
 import { type CutSource, TRAINING_FOLDER, trainCut } from "../depth/train-cut.ts";
 import { attachExits, exitName, outputLayers } from "./attach.ts";
 import { calibrationError, fitTemperature } from "./calibrate.ts";
@@ -37,9 +43,7 @@ export interface ExitTrainOptions {
   readonly cacheBytes: number;
 }
 
-export interface ExitTrainHooks {
-  readonly batches?: (options: EpochOptions) => AsyncIterable<Batch>;
-  readonly signal?: AbortSignal;
+export interface ExitTrainHooks extends Pick<TrainHooks, "batches" | "signal"> {
   /** @param part which exit is trained; all at once: 0 of 1 */
   readonly onStep?: (part: number, parts: number, report: StepReport) => void;
   readonly onEpoch?: (part: number, parts: number, report: EpochReport) => void;
@@ -57,6 +61,13 @@ export interface TrainedExits {
   readonly plain: PlainNetwork;
   /** Of the final answer, then of each exit. */
   readonly calibration: readonly Calibration[];
+}
+
+/** The head of a network that was cut. */
+function headOf({ description, parameters }: PlainNetwork): PlainNetwork {
+  const layers = description.layers.filter(({ name }) => name.startsWith(HEAD_PREFIX));
+  const kept = [...parameters].filter(([name]) => name.startsWith(HEAD_PREFIX));
+  return { description: { ...description, layers }, parameters: new Map(kept) };
 }
 
 /** What decides the result, beside data and training options: plain data. */
@@ -109,10 +120,10 @@ class ExitTraining {
     const classes = classCount(plain.description);
     return attachExits(
       plain,
-      this.#places.map(({ cut, head }) => {
-        const layers = headFor(head, classes, cut.shape, { dropout });
-        return { cut, head: headNetwork(head, cut, layers, settings.seed) };
-      }),
+      this.#places.map(({ cut, head }) => ({
+        cut,
+        head: freshHead(plain, cut, head, classes, settings.seed, { dropout }),
+      })),
     );
   }
 
@@ -141,14 +152,7 @@ class ExitTraining {
       const reports = this.#reports(i, this.#places.length);
       const { plain: shortened, result } = await trainCut(this.#source, cut, folder, options, reports);
       if (!result.finished) return null;
-      const { description, parameters } = shortened;
-      heads.push({
-        description: {
-          ...description,
-          layers: description.layers.slice(layerIndex(description, cut.layer) + 1),
-        },
-        parameters: new Map([...parameters].filter(([name]) => name.startsWith(HEAD_PREFIX))),
-      });
+      heads.push(headOf(shortened));
     }
     return attachExits(
       plain,

@@ -5,9 +5,8 @@ import { ThumbnetError } from "../../../src/errors.ts";
 import { graphFromTflite } from "../../../src/graph/from-tflite.ts";
 import { withExits } from "../../../src/graph/rewrites/exits.ts";
 import { tfliteFromGraph } from "../../../src/graph/to-tflite.ts";
-import { headNetwork } from "../../../src/prune/depth/cut-network.ts";
+import { freshHead } from "../../../src/prune/depth/cut-network.ts";
 import { cuts } from "../../../src/prune/depth/cuts.ts";
-import { headFor } from "../../../src/prune/depth/heads.ts";
 import { attachExits, outputLayers } from "../../../src/prune/exits/attach.ts";
 import { probabilities } from "../../../src/prune/exits/calibrate.ts";
 import { exitObjective, validateExits } from "../../../src/prune/exits/objective.ts";
@@ -48,7 +47,7 @@ function attach(heads: readonly (readonly [string, string])[] = HEADS) {
     PLAIN,
     heads.map(([name, kind]) => {
       const cut = cuts(WHOLE).find((one) => one.name === name)!;
-      const head = headNetwork(kind, cut, headFor(kind, 2, cut.shape), 3);
+      const head = freshHead(PLAIN, cut, kind, 2, 3);
       return { cut, head };
     }),
   );
@@ -71,7 +70,7 @@ describe("a network with exits", () => {
     expect(final).toEqual(answers(plain, input)[0]);
     expect(first).not.toEqual(final);
     const cut = cuts(WHOLE)[0]!;
-    const head = headNetwork("h", cut, headFor("4s2", 2, cut.shape), 3);
+    const head = freshHead(PLAIN, cut, "4s2", 2, 3);
     const alone = new Network(head.description, head.parameters, "head/");
     const expected = tf.tidy(() =>
       alone
