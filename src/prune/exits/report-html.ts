@@ -26,8 +26,9 @@ const NAMES: Readonly<Record<ExitCostName, string>> = { macs: "MACs", cycles: "c
 
 const percent = (share: number) => formatPercent(share, 2);
 
-/** Points of accuracy lost; what is gained is below 0. */
-export const points = (loss: number): string => `${(100 * loss).toFixed(2)} points`;
+/** `0.30 points lost` */
+export const describeLoss = (loss: number): string =>
+  `${(100 * Math.abs(loss)).toFixed(2)} points ${loss < 0 ? "gained" : "lost"}`;
 
 const thousands = (x: number) => (x >= 1e6 ? `${Number((x / 1e6).toPrecision(4))} M` : `${x / 1000} k`);
 
@@ -178,7 +179,7 @@ export function exitReportPage(report: ExitReport): string {
         : `${formatCount(report.labelled)} labels, the rest by what the whole network answers`;
   const intro =
     `${formatCount(report.examples)} validation examples of ${report.data}, judged by ${judged}. ` +
-    `As tuned: ${points(report.loss)} lost at ${percent(report.mean.macs! / report.whole.costs.macs!)} of the MACs. ` +
+    `As tuned: ${describeLoss(report.loss)} at ${percent(report.mean.macs! / report.whole.costs.macs!)} of the MACs. ` +
     "Held out: thresholds of one half of the examples applied to the other half. " +
     "Cycles are of the emulated RP2040; those of parts are sums over their operators.";
   const title = `Early exits of ${report.model}`;
