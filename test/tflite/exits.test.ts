@@ -172,8 +172,13 @@ describe("what exits must be", () => {
     );
   });
 
-  it("refuses int8 exits that hold no probabilities", () => {
+  it("refuses int8 exits, or a final output, that hold no probabilities", () => {
     const graph = exitNetwork();
+    const tensors = graph.tensors.map((t) => (t.name === "final/logits" ? { ...t, name: "l" } : t));
+    const final = named({ ...graph, tensors }, "l");
+    expect(refused({ ...graph, tensors, outputs: [final, ...graph.outputs.slice(1)] })).toContain(
+      'final output "l": is int8, scale 0.05000000074505806, zero point 3; supported: probabilities as of a SOFTMAX',
+    );
     const logits = named(graph, "exit0/logits");
     const outputs = graph.outputs.map((t) => (t === graph.exits![0]!.tensor ? logits : t));
     expect(

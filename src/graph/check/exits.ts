@@ -1,3 +1,4 @@
+import { finalOutput } from "../exits.ts";
 import { EXIT_CRITERIA, type Exit, type Graph } from "../graph.ts";
 import { elementCount, formatShape, sameShape } from "../shape.ts";
 import { type Problems, quoted } from "./problems.ts";
@@ -62,15 +63,26 @@ export function findExitProblems(graph: Graph, problems: Problems): void {
   }
 }
 
-/** Adds to `problems` the exits that do not hold int8 probabilities, as a SOFTMAX gives them. */
+/**
+ * Adds to `problems` the exits, and the final output of a graph with exits, that do not hold int8 probabilities as a
+ * SOFTMAX gives them; a DEQUANTIZE may stand behind the final one. So that whichever answers means the same.
+ */
 export function findProbabilityProblems(graph: Graph, problems: Problems): void {
-  for (const [i, { tensor }] of (graph.exits ?? []).entries()) {
+  const { exits = [], operators } = graph;
+  if (exits.length === 0) return;
+  const final = finalOutput(graph);
+  const dequantize = operators.find(({ kind, outputs }) => kind === "DEQUANTIZE" && outputs[0] === final);
+  const checked: [string, number][] = [
+    ...exits.map(({ tensor }, i): [string, number] => [label(graph, i), tensor]),
+    [`final output ${quoted(graph.tensors[final]!.name)}`, dequantize?.inputs[0] ?? final],
+  ];
+  for (const [place, tensor] of checked) {
     const { dtype, quantization } = graph.tensors[tensor]!;
     const [scale, zeroPoint] = [quantization?.scales[0], quantization?.zeroPoints[0]];
     if (dtype === "int8" && scale === 1 / 256 && zeroPoint === -128) continue;
     const found = quantization ? `${dtype}, scale ${scale}, zero point ${zeroPoint}` : dtype;
     problems.add(
-      label(graph, i),
+      place,
       `is ${found}; supported: probabilities as of a SOFTMAX (int8, scale 1/256, zero point -128)`,
     );
   }
