@@ -6,7 +6,12 @@ import { ThumbnetError } from "../errors.ts";
 import { graphFromTflite } from "../graph/from-tflite.ts";
 import { EXIT_CRITERIA, type ExitCriterion } from "../graph/graph.ts";
 import { EXIT_COSTS, type ExitCostName } from "../prune/exits/costs.ts";
-import { type ExitReport, exitReportPage, formatThresholds, points } from "../prune/exits/report-html.ts";
+import {
+  describeLoss,
+  type ExitReport,
+  exitReportPage,
+  formatThresholds,
+} from "../prune/exits/report-html.ts";
 import { compareWithStatic, readStatic } from "../prune/exits/static.ts";
 import { type TuneOptions, type TuneTarget, tuneExits } from "../prune/exits/tune.ts";
 import { formatJson } from "../report/json.ts";
@@ -85,7 +90,17 @@ async function tune(model: string, options: ExitsTuneOptions): Promise<void> {
   print(`${out}; ${join(folder, "report.html")} and report.json`);
 }
 
-function show({ stops, whole, mean, accuracy, loss, heldOut, dropped, comparison }: ExitReport): void {
+function show({
+  problem,
+  stops,
+  whole,
+  mean,
+  accuracy,
+  loss,
+  heldOut,
+  dropped,
+  comparison,
+}: ExitReport): void {
   const right = { align: "right" } as const;
   const row = (
     name: string,
@@ -122,9 +137,8 @@ function show({ stops, whole, mean, accuracy, loss, heldOut, dropped, comparison
     ),
   );
   const saved = `${percent(mean.macs! / whole.costs.macs!)} of the MACs`;
-  print(
-    `\n${points(loss)} of accuracy lost at ${saved}${heldOut ? `; held out ${points(heldOut.loss)}` : ""}`,
-  );
+  print(`\n${describeLoss(loss)} at ${saved}${heldOut ? `; held out ${describeLoss(heldOut.loss)}` : ""}`);
+  if (problem !== null) print(`no cycles: ${problem}`);
   if (dropped.length > 0) print(`not worth their cost, and gone from the file: ${dropped.join(", ")}`);
   const known = comparison.filter(({ exits }) => exits !== null);
   const below = known.filter(({ exits, network }) => exits! < network.accuracy);
