@@ -99,6 +99,10 @@ describe("a network with exits", () => {
     expect(names).toEqual(
       ["input", ...description.layers.map(({ name }) => name)].filter((n) => /^(input|conv1|exit0)/.test(n)),
     );
+    rounded.length = 0;
+    tf.tidy(() => network.forward(tf.zeros([1, 8, 8, 1])));
+    expect(rounded.filter((index) => description.layers[index]?.name.startsWith("exit"))).toEqual([]);
+    expect(rounded).toHaveLength(WHOLE.layers.length + 1);
     network.dispose();
   });
 

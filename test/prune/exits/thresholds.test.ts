@@ -92,7 +92,7 @@ describe("the search", () => {
   });
 
   test("finds for two exits what trying all pairs finds", () => {
-    const search = new ThresholdSearch(situation(randomAnswers(100, 2, 2)));
+    const search = new ThresholdSearch(situation(randomAnswers(300, 2, 2)));
     const all: OperatingPoint[] = [];
     for (let a = 1; a <= NEVER; a++) for (let b = 1; b <= NEVER; b++) all.push(search.at([[a], [b]]));
     const atLeast = 0.82;
