@@ -7,6 +7,7 @@ import { emulateCommand } from "./emulate.ts";
 import { evalCommand } from "./eval.ts";
 import { exitsCommand } from "./exits.ts";
 import { exportCommand } from "./export.ts";
+import { fetchCommand } from "./fetch.ts";
 import { inspectCommand } from "./inspect.ts";
 import { pruneCommand } from "./prune.ts";
 import { quantizeCommand } from "./quantize.ts";
@@ -50,6 +51,7 @@ function program(): Command {
     pruneCommand,
     exitsCommand,
     quantizeCommand,
+    fetchCommand,
     benchCommand,
   ]) {
     root.addCommand(inherit(create(), root));
