@@ -145,6 +145,11 @@ export async function train(
 ): Promise<TrainResult> {
   checkFit(network.description, data);
   checkCounts(data, options);
+  if (network.description.exits?.length && hooks.validate === undefined) {
+    throw new ThumbnetError(
+      `${network.description.name}: has early exits; thumbnet exits train trains those`,
+    );
+  }
   const run = new Run(network, data, out, options, hooks);
   try {
     return await run.toTheEnd();

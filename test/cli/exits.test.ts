@@ -6,7 +6,7 @@ import { encodeCheckpoint } from "../../src/train/checkpoint.ts";
 import { dscnn } from "../../src/train/network/factories.ts";
 import { writeKwsSet } from "../support/kws-set.ts";
 import { randomParameters } from "../support/networks.ts";
-import { smallModel, temporaryFolder, thumbnet, thumbnetJson } from "./cli.ts";
+import { smallModel, temporaryFolder, thumbnet, thumbnetError, thumbnetJson } from "./cli.ts";
 
 const folder = temporaryFolder();
 let [data, model, trained] = ["", "", ""];
@@ -44,6 +44,27 @@ describe("thumbnet exits train", () => {
     );
     expect(quantized.stderr).toBe("");
     expect(readFileSync(requantized)).toEqual(readFileSync(trained));
+  });
+
+  test("other training leaves a network with exits alone", () => {
+    const other = (network: string) =>
+      thumbnetError(
+        "train",
+        network,
+        "--data",
+        data,
+        "--out",
+        folder.path("other"),
+        "--epochs",
+        "1",
+        "--batch",
+        "16",
+      );
+    expect(other(folder.path("joint/best.ckpt"))).toContain(
+      "thumbnet: dscnn-8x2: has early exits; thumbnet exits train trains those",
+    );
+    const text = JSON.stringify({ ...dscnn(), exits: [] });
+    expect(other(folder.write("exits.json", new TextEncoder().encode(text)))).toContain('has "exits"');
   });
 
   test("trains heads on a network that stays as it is", () => {
@@ -97,7 +118,7 @@ describe("thumbnet exits train", () => {
     ];
     expect(error(...again, ...FAST, "--exit", "block1=4")).toEqual([
       1,
-      "thumbnet: dscnn-8x2: has exits already",
+      "thumbnet: dscnn-8x2: has early exits; supported: networks without",
     ]);
   });
 });

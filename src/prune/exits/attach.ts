@@ -45,7 +45,9 @@ function insert(layers: readonly Layer[], after: string, head: readonly Layer[])
  */
 export function attachExits(network: PlainNetwork, exits: readonly AttachedExit[]): PlainNetwork {
   const { description } = network;
-  if (description.exits?.length) throw new ThumbnetError(`${description.name}: has exits already`);
+  if (description.exits?.length) {
+    throw new ThumbnetError(`${description.name}: has early exits; supported: networks without`);
+  }
   const positions = exits.map(({ cut }) => layerIndex(description, cut.layer));
   const wrong = positions.findIndex((position, i) => i > 0 && position < positions[i - 1]!);
   if (wrong >= 0) {

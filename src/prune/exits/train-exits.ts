@@ -8,6 +8,7 @@ import { completeLabels, type DistillOptions } from "../../train/distill.ts";
 import { outputsOf } from "../../train/evaluate.ts";
 import {
   BEST_FILE,
+  checkFit,
   type EpochReport,
   type StepReport,
   type TrainHooks,
@@ -229,6 +230,8 @@ export async function trainExits(
   options: ExitTrainOptions,
   hooks: ExitTrainHooks = {},
 ): Promise<TrainedExits | null> {
+  checkFit(plain.description, data);
+  if (teacher !== null) checkFit(teacher.description, data);
   if (options.exits.length === 0)
     throw new ThumbnetError(`${plain.description.name}: no exits are asked for`);
   if (options.lesson === null && data.train.labels.includes(UNLABELLED)) {

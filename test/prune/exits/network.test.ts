@@ -111,7 +111,7 @@ describe("a network with exits", () => {
       new ThumbnetError("small: exit conv1 comes before block1; give exits in order"),
     );
     const attached = attach();
-    expect(() => attachExits(attached, [])).toThrow("small: has exits already");
+    expect(() => attachExits(attached, [])).toThrow("small: has early exits; supported: networks without");
     expect(layerShapes(attached.description)).toHaveLength(attached.description.layers.length);
     const wrong = { ...attached.description, exits: [{ name: "exit0", layer: "block1/pointwise/relu" }] };
     expect(() => layerShapes(wrong)).toThrow(
