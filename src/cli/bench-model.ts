@@ -1,5 +1,5 @@
 import { readdir } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readWhole } from "../data/files.ts";
 import { ThumbnetError } from "../errors.ts";
@@ -18,7 +18,10 @@ export interface BenchModel {
 export async function defaultModels(): Promise<string[]> {
   const folder = fileURLToPath(new URL("../../models", import.meta.url));
   const files = await readdir(folder, { recursive: true }).catch(() => []);
-  const models = files.filter((file) => file.endsWith(".tflite")).sort();
+  // Float networks, which are trained and quantised but do not run, are in folders of that name.
+  const models = files
+    .filter((file) => file.endsWith(".tflite") && basename(dirname(file)) !== "float")
+    .sort();
   if (models.length === 0)
     throw new ThumbnetError("name a MODEL: this installation has no models of its own");
   return models.map((file) => join(folder, file));

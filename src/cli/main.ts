@@ -6,6 +6,7 @@ import { benchCommand } from "./bench.ts";
 import { emulateCommand } from "./emulate.ts";
 import { evalCommand } from "./eval.ts";
 import { exportCommand } from "./export.ts";
+import { fetchCommand } from "./fetch.ts";
 import { inspectCommand } from "./inspect.ts";
 import { pruneCommand } from "./prune.ts";
 import { quantizeCommand } from "./quantize.ts";
@@ -48,6 +49,7 @@ function program(): Command {
     trainCommand,
     pruneCommand,
     quantizeCommand,
+    fetchCommand,
     benchCommand,
   ]) {
     root.addCommand(inherit(create(), root));

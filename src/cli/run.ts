@@ -132,7 +132,7 @@ export function runCommand(): Command {
   return new Command("run")
     .description("Runs a model on inputs and prints the top class of each.")
     .argument("<model>", ".tflite file or thumbnet image")
-    .argument("<input...>", "raw tensor files, pictures or folders")
+    .argument("<input...>", "raw tensor files, pictures, sounds or folders")
     .option(
       "--out <file>",
       "write the raw outputs (int8 where the model says float32), in the order of the inputs",

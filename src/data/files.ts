@@ -14,7 +14,7 @@ const MESSAGES: Readonly<Record<string, string>> = {
 };
 
 /** Puts the path before the message of a file system error. */
-async function about<T>(path: string, action: Promise<T>): Promise<T> {
+export async function about<T>(path: string, action: Promise<T>): Promise<T> {
   try {
     return await action;
   } catch (error) {

@@ -2,7 +2,7 @@
 import { appendFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { isFile } from "../data/files.ts";
+import { about, isFile } from "../data/files.ts";
 import type { TrainingSet } from "../data/training-set.ts";
 import { ThumbnetError } from "../errors.ts";
 import { elementCount, formatShape, sameShape } from "../graph/shape.ts";
@@ -287,7 +287,8 @@ class Run {
       seconds,
       imagesPerSecond: (this.#steps * batch) / seconds,
     };
-    await appendFile(join(this.#out, LOG_FILE), `${JSON.stringify(report)}\n`);
+    const log = join(this.#out, LOG_FILE);
+    await about(log, appendFile(log, `${JSON.stringify(report)}\n`));
     this.#hooks.onEpoch?.(report);
   }
 
