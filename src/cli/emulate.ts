@@ -14,6 +14,8 @@ import { formatCount, formatOptional, formatPercent, formatTable, printable } fr
 import { dequantize } from "../runtime/tensors.ts";
 import {
   clockOption,
+  type ExitOptions,
+  exitThresholdOption,
   frontEndOption,
   INPUT_HELP,
   type InputOptions,
@@ -27,9 +29,10 @@ import {
   parseWhole,
   print,
   printJson,
+  withExitOptions,
 } from "./common.ts";
 
-interface EmulateOptions extends InputOptions, PlanOptions {
+interface EmulateOptions extends InputOptions, PlanOptions, ExitOptions {
   readonly clock: number;
   readonly index?: number;
   readonly limit?: number;
@@ -122,13 +125,15 @@ function summarizeRuns(
   const cycles = spread(runs.map((run) => run.cycles));
   return {
     operators: operators.map(({ index, name, shape, macs }) => {
-      const own = runs.map((run) => run.operators[index]!);
-      const cycles = spread(own.map((op) => op.cycles));
+      // Behind an early exit that answers nothing runs: an operator's figures are of the inputs that came to it.
+      const own = runs.flatMap((run) => run.operators[index] ?? []);
+      const cycles = spread(own.length === 0 ? [0] : own.map((op) => op.cycles));
       const observed = summarizeObserved(
         cycles.mean,
         own.map((op) => op.observed),
       );
-      return { index, name, shape, macs, whole: own[0]!.isWhole, cycles, ...observed };
+      const whole = own.every(({ isWhole }) => isWhole);
+      return { index, name, shape, macs, runs: own.length, whole, cycles, ...observed };
     }),
     macs: totalCost(operators, "macs"),
     cycles,
@@ -138,16 +143,26 @@ function summarizeRuns(
     ),
     ram: { arena, scratch, stack, static: variables, sum: arena + scratch + stack + variables },
     flash: { code, image, sum: code + image },
+    exits: emulator.exits.length,
     results: results.map(({ name, run }) => ({
       name,
       cycles: run.cycles,
-      outputs: emulator.outputs.map((info, i) => {
+      ...exitOf(emulator, run),
+      outputs: emulator.outputs.flatMap((info, i) => {
         const values = run.outputs[i]!;
+        if (values.length === 0) return [];
         const top = topClass(values);
         return { name: info.name, top_class: top, score: dequantize(values.slice(top, top + 1), info)[0]! };
       }),
     })),
   };
+}
+
+/** The early exit that answered, null for the final output; nothing where the model has none. */
+function exitOf({ exits }: Emulator, { answered }: EmulatedRun): { exit?: number | null } {
+  if (exits.length === 0) return {};
+  const exit = exits.findIndex(({ output }) => output === answered);
+  return { exit: exit < 0 ? null : exit };
 }
 
 type Summary = ReturnType<typeof summarizeRuns>;
@@ -164,13 +179,14 @@ function cacheCells({ flash_cache }: Cached, macs: number | null): string[] {
 }
 
 function formatOperators(summary: Summary, withCache: boolean): string {
-  const { operators, macs, cycles, results } = summary;
+  const { operators, macs, cycles, results, exits } = summary;
   const cached = (cells: Cached, own: number | null) => (withCache ? cacheCells(cells, own) : []);
   const columns = [
     { title: "#", ...RIGHT },
     { title: "operator" },
     { title: "output" },
     { title: "MACs", ...RIGHT },
+    ...(exits > 0 ? [{ title: "inputs", ...RIGHT }] : []),
     { title: results.length > 1 ? "mean cycles" : "cycles", ...RIGHT },
     { title: "cycles/MAC", ...RIGHT },
     ...(withCache ? ["cache misses", "with cache", "cycles/MAC"] : []).map((title) => ({ title, ...RIGHT })),
@@ -180,11 +196,16 @@ function formatOperators(summary: Summary, withCache: boolean): string {
     op.name,
     formatShape(op.shape),
     formatOptional(op.macs),
+    ...(exits > 0 ? [formatCount(op.runs)] : []),
     op.whole ? formatCount(op.cycles.mean) : "in slices",
     op.whole ? perMac(op.cycles.mean, op.macs) : "",
     ...(op.whole ? cached(op, op.macs) : []),
   ]);
-  const total = ["", "total", "", formatOptional(macs), formatCount(cycles.mean), perMac(cycles.mean, macs)];
+  const total = [
+    ...["", "total", "", formatOptional(macs)],
+    ...(exits > 0 ? [formatCount(results.length)] : []),
+    ...[formatCount(cycles.mean), perMac(cycles.mean, macs)],
+  ];
   return formatTable(columns, [...rows, [...total, ...cached(summary, macs)]]);
 }
 
@@ -237,18 +258,20 @@ function formatFigures(
   ].join("\n");
 }
 
-function formatOutputs({ results }: Summary): string {
+function formatOutputs({ results, exits }: Summary): string {
   const showOutput = results[0]!.outputs.length > 1;
   const columns = [
     { title: "input" },
+    ...(exits > 0 ? [{ title: "exit" }] : []),
     ...(showOutput ? [{ title: "output" }] : []),
     { title: "class", ...RIGHT },
     { title: "score", ...RIGHT },
     { title: "cycles", ...RIGHT },
   ];
-  const rows = results.flatMap(({ name, cycles, outputs }) =>
+  const rows = results.flatMap(({ name, cycles, exit, outputs }) =>
     outputs.map((output) => [
       name,
+      ...(exits > 0 ? [exit === null ? "final" : `${exit}`] : []),
       ...(showOutput ? [output.name] : []),
       `${output.top_class}`,
       output.score.toPrecision(4),
@@ -264,7 +287,10 @@ async function emulate(path: string, paths: readonly string[], options: EmulateO
   const { operators, image, problem } = summarize(bytes, name, options.optimize);
   if (problem || !image) throw problem ?? new ThumbnetError(`${path}: cannot run`);
   const { flashCache = false, byInstruction = false } = options;
-  const emulator = createEmulator(image, { name, observe: flashCache || byInstruction });
+  const emulator = createEmulator(withExitOptions(image, name, options), {
+    name,
+    observe: flashCache || byInstruction,
+  });
   const inputs = await openInputs(paths, emulator.inputs, options);
   const reading = inputReading(emulator, inputs, options);
   const results = await runAll(emulator, inputs, options);
@@ -312,6 +338,7 @@ export function emulateCommand(): Command {
     .addOption(inputTypeOption())
     .addOption(frontEndOption())
     .addOption(optimizeOption())
+    .addOption(exitThresholdOption())
     .addOption(jsonOption())
     .addHelpText(
       "after",

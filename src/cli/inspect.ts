@@ -3,8 +3,10 @@ import { Command } from "commander";
 import { checkTarget, readWhole, writeWhole } from "../data/files.ts";
 import { ThumbnetError } from "../errors.ts";
 import { formatShape } from "../graph/shape.ts";
+import { readImage } from "../plan/image.ts";
 import { slicingBytes } from "../plan/search.ts";
 import { bufferLabel, formatArenaMap } from "../report/arena-map.ts";
+import { exitCosts, formatThresholds } from "../report/exits.ts";
 import { memoryPlot } from "../report/memory-plot.ts";
 import {
   foldedSummary,
@@ -21,9 +23,11 @@ import {
   formatCount,
   formatFloat,
   formatOptional,
+  formatPercent,
   formatTable,
   shorten,
 } from "../report/table.ts";
+import { exitInfos } from "../runtime/exits.ts";
 import {
   clockOption,
   jsonOption,
@@ -98,6 +102,36 @@ function formatOperators({ operators }: ModelSummary): string {
   return formatTable(columns, isCosted ? [...rows, columns.map((column) => column.total ?? "")] : rows);
 }
 
+/** Early exits, and what an input costs that ends at each. */
+function formatExits({ image, operators }: ModelSummary): string {
+  const read = image && readImage(image);
+  if (!read || read.exits.length === 0) return "";
+  const infos = exitInfos(read);
+  const costs = exitCosts(read, operators);
+  const columns = [
+    { title: "exit" },
+    { title: "output" },
+    { title: "criterion" },
+    ...["threshold", "operators", "MACs", "share", "chip cycles", "live bytes"].map((title) => ({
+      title,
+      ...RIGHT,
+    })),
+  ];
+  const whole = costs.at(-1)!.macs;
+  const rows = costs.map((cost, i) => [
+    infos[i] ? `${i}` : "final",
+    shorten(cost.name, 40),
+    infos[i]?.criterion ?? "",
+    infos[i] ? formatThresholds(infos[i].thresholds) : "",
+    formatCount(cost.operators),
+    formatOptional(cost.macs),
+    cost.macs !== null && whole ? formatPercent(cost.macs / whole) : "-",
+    formatOptional(cost.cycles),
+    formatOptional(cost.liveBytes),
+  ]);
+  return `${formatTable(columns, rows)}\nOf an input that ends there: all that runs up to it, and the most RAM of the arena in use.`;
+}
+
 /** What the model takes on the chip, a line for each aim. */
 function formatModes(modes: readonly ModeSummary[], clock: number): string {
   const columns = [
@@ -155,7 +189,8 @@ function formatSummary(
   const format = summary.format === "image" ? "thumbnet image" : "TensorFlow Lite";
   const title = `${basename(path)}: ${format}, ${formatCount(size)} bytes`;
   const chip = modes.length > 0 ? formatModes(modes, clock) : "";
-  const parts = [title, formatPorts(summary), formatOperators(summary), chip, formatMemory(summary)];
+  const exits = formatExits(summary);
+  const parts = [title, formatPorts(summary), formatOperators(summary), exits, chip, formatMemory(summary)];
   return parts.filter((part) => part !== "").join("\n\n");
 }
 
@@ -167,6 +202,16 @@ function jsonModes(modes: readonly ModeSummary[], clock: number) {
     ram: { arena: memory.arena, scratch: memory.scratch, stack, static: memory.static, sum: ram },
     flash: { code: memory.code, image: memory.image, sum: flash },
   }));
+}
+
+function jsonExits({ image, operators }: ModelSummary) {
+  const read = image && readImage(image);
+  if (!read || read.exits.length === 0) return [];
+  const costs = exitCosts(read, operators);
+  return exitInfos(read).map(({ output, criterion, thresholds }, i) => {
+    const { liveBytes, ...cost } = costs[i]!;
+    return { ...cost, output, criterion, thresholds, live_bytes: liveBytes };
+  });
 }
 
 function jsonSummary(
@@ -187,6 +232,7 @@ function jsonSummary(
     inputs: summary.inputs.map(port),
     outputs: summary.outputs.map(port),
     operators: summary.operators.map(({ liveBytes, ...rest }) => ({ ...rest, live_bytes: liveBytes })),
+    exits: jsonExits(summary),
     macs: totalCost(summary.operators, "macs"),
     parameters: totalCost(summary.operators, "parameters"),
     folded: plan && foldedSummary(plan),

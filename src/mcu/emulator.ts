@@ -4,6 +4,7 @@ import { compileTflite } from "../plan/compile.ts";
 import { fullShape, type Image, type ImageTensor, isImage, readImage } from "../plan/image.ts";
 import { ALIGNMENT, alignUp, HEADER, OPERATOR, structLayout } from "../plan/layout.ts";
 import { readStruct, writeStruct } from "../plan/struct.ts";
+import { type ExitInfo, exitInfos } from "../runtime/exits.ts";
 import {
   type InputData,
   inputBytes,
@@ -14,6 +15,7 @@ import {
 } from "../runtime/tensors.ts";
 import { Chip, ChipFault, FLASH, FLASH_BYTES, RAM, RAM_BYTES } from "./chip.ts";
 import { type ChipMemory, chipMemory, type Firmware, loadFirmware } from "./firmware.ts";
+import { MAILBOX, STATUS, STOP_OPERATOR, STOP_READY, STOP_START } from "./mailbox.ts";
 import { lessKinds, type Observed, observedSince, sumObserved } from "./observe.ts";
 
 export interface EmulatorOptions {
@@ -50,7 +52,11 @@ export interface EmulatedOperator {
 }
 
 export interface EmulatedRun {
+  /** Those that ran: with an early exit that answers not all. */
   readonly operators: readonly EmulatedOperator[];
+  /** The output that answered: an early exit's, or the final one; 0 where there are no exits. */
+  readonly answered: number;
+  /** All outputs; of a model with early exits only the one that answered, the others are empty. */
   readonly outputs: readonly OutputData[];
   /** Of one call of `thumbnet_run` without observer. */
   readonly cycles: number;
@@ -67,34 +73,17 @@ export interface EmulatedRunOptions {
   readonly onOperator?: (operator: EmulatedOperator) => void;
 }
 
-/** `STOP_...` of firmware/targets/rp2040/emulated.c. */
-const STOP_START = 0;
-const STOP_READY = 1;
-const STOP_OPERATOR = 2;
-
-/** `emulated_mailbox` there. */
-const MAILBOX = { image: 0, arena: 4, arenaBytes: 8, stopAfterOperators: 12, status: 16, index: 20 } as const;
-
-/** By `thumbnet_status`. */
-const STATUS = [
-  "",
-  "it is no image",
-  'it is an image of another version than the firmware: run "npm run firmware"',
-  "it is damaged",
-  "its arena is too small",
-  'it uses a kernel that the firmware does not have: run "npm run firmware"',
-];
-
 /** What is spent between two stops. */
 interface Spent {
   readonly cycles: number;
   readonly observed: Observed | null;
 }
 
-/** Up to each stop, and the cycles of a whole run without stops, when no kernels run. */
+/** Up to each stop, and the cycles of a whole run without stops, when no kernels run and nothing is decided. */
 interface IdleCycles {
   readonly stops: readonly Spent[];
-  readonly total: number;
+  /** By where a run ends: after so many operators. */
+  readonly totals: ReadonlyMap<number, number>;
 }
 
 /** More than the check of the largest image takes. */
@@ -127,6 +116,8 @@ const OPERATOR_LAYOUT = structLayout(OPERATOR);
 export class Emulator {
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
+  readonly exits: readonly ExitInfo[];
+  readonly finalOutput: number;
   readonly memory: ChipMemory;
 
   readonly #name: string;
@@ -156,6 +147,8 @@ export class Emulator {
     this.#maxCycles = maxCycles;
     this.inputs = this.#image.inputs.map((port) => tensorInfo(port.name, port.tensor));
     this.outputs = this.#image.outputs.map((port) => tensorInfo(port.name, port.tensor));
+    this.exits = exitInfos(this.#image);
+    this.finalOutput = this.#image.finalOutput;
     this.memory = chipMemory(this.#image, firmware);
 
     const { bss_end, stack_top, stack_bytes } = firmware.symbols;
@@ -209,18 +202,19 @@ export class Emulator {
       this.#arena.set(data, this.#image.inputs[i]!.tensor.offset);
     });
     const operators: EmulatedOperator[] = [];
-    let cycles = idle.total;
     // Until the run has come to its end: after a fault the firmware has to start again.
     this.#idle = null;
     this.#chip.observer?.cache.clear();
     this.#execute(true, (index, spent) => {
       const operator = this.#operator(index, since(spent, idle.stops[index]!), options.arena ?? false);
-      cycles += operator.cycles;
       operators.push(operator);
       options.onOperator?.(operator);
     });
     this.#idle = idle;
-    const run = { operators, outputs: this.#readOutputs(), cycles, stackBytes: this.#stackBytes() };
+    const answered = this.#chip.readWord(this.#firmware.symbols.mailbox + MAILBOX.answered);
+    const cycles = operators.reduce((sum, op) => sum + op.cycles, idle.totals.get(operators.length)!);
+    const outputs = this.#readOutputs(answered);
+    const run = { operators, answered, outputs, cycles, stackBytes: this.#stackBytes() };
     if (!this.#chip.observer) return run;
     return { ...run, observed: sumObserved(operators.map((operator) => operator.observed!)) };
   }
@@ -269,19 +263,27 @@ export class Emulator {
     }
   }
 
-  /** Runs the image with no records before any operator's end. */
+  /** Runs the image with no records before any operator's end, and no exits. */
   #runIdle(): IdleCycles {
     const { buffer, byteOffset, length } = this.#imageBytes;
     const view = new DataView(buffer, byteOffset, length);
     const { operatorsOffset, operatorCount } = readStruct<typeof HEADER>(view, 0, HEADER_LAYOUT);
+    writeStruct(view, 0, HEADER_LAYOUT, { exitCount: 0 });
     for (let i = 0; i < operatorCount; i++) {
       writeStruct(view, operatorsOffset + i * OPERATOR_LAYOUT.bytes, OPERATOR_LAYOUT, { recordEnd: 0 });
     }
     const stops: Spent[] = [];
     this.#execute(true, (_, spent) => stops.push(spent));
-    const total = this.#execute(false, () => {});
+    const totals = new Map<number, number>();
+    for (const end of [operatorCount, ...this.#image.exits.map(({ operatorEnd }) => operatorEnd)]) {
+      writeStruct(view, 0, HEADER_LAYOUT, { operatorCount: end });
+      totals.set(
+        end,
+        this.#execute(false, () => {}),
+      );
+    }
     this.#imageBytes.set(this.#image.bytes);
-    return { stops, total };
+    return { stops, totals };
   }
 
   /**
@@ -338,9 +340,10 @@ export class Emulator {
     return (space === "image" ? this.#imageBytes : this.#arena).subarray(offset, offset + bytes);
   }
 
-  #readOutputs(): OutputData[] {
+  #readOutputs(answered: number): OutputData[] {
     return this.#image.outputs.map(({ tensor }, i) => {
-      const bytes = this.#content(tensor).slice();
+      const isThere = this.exits.length === 0 || i === answered;
+      const bytes = isThere ? this.#content(tensor).slice() : new Uint8Array(0);
       return storedType(this.outputs[i]!) === "uint8" ? bytes : new Int8Array(bytes.buffer);
     });
   }

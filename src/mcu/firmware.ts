@@ -75,10 +75,13 @@ export function imageKernels(image: Uint8Array): KernelName[] {
   return (Object.keys(KERNELS) as KernelName[]).filter((name) => opcodes.has(KERNELS[name].opcode));
 }
 
+/** What decides early exits: only programs of models that have some need it. */
+export const EXITS_SOURCE = "support/exits.c";
+
 /** What every program has, beside its kernels. */
 const ALWAYS = ["runtime.c", "targets/rp2040/boot2.S", "targets/rp2040/startup.c"];
-/** `kernels.c` of an exported program: one pointer for each opcode. */
-const KERNEL_TABLE_BYTES = 4 * (1 + Math.max(...Object.values(KERNELS).map(({ opcode }) => opcode)));
+/** `kernels.c` of an exported program: one pointer for each opcode, and that of what decides exits. */
+const KERNEL_TABLE_BYTES = 4 * (2 + Math.max(...Object.values(KERNELS).map(({ opcode }) => opcode)));
 
 /** Some sources, and what they use of others and of libgcc, directly or not. */
 export function reachedSources(
@@ -135,7 +138,7 @@ export function chipMemory(image: Image, firmware: FirmwareDescription): ChipMem
     arena: image.arenaBytes,
     scratch: image.scratchBytes,
     static: firmware.ram_bytes,
-    code: codeBytes(firmware, imageKernels(image.bytes)),
+    code: codeBytes(firmware, imageKernels(image.bytes), image.exits.length > 0 ? [EXITS_SOURCE] : []),
     image: image.bytes.length,
   };
 }

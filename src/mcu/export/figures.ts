@@ -50,7 +50,7 @@ const STACK_BESIDE = 72;
 /** Code of `main.c`, of the calls in the model's file, and of the padding: at most. */
 const OWN_CODE = 768;
 /** The `thumbnet_model` of the model's file. */
-const HANDLE = 8;
+const HANDLE = 12;
 const OWN_CODE_NAME = "main.c, the calls of the model, alignment (at most)";
 
 /**
