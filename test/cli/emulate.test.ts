@@ -92,7 +92,7 @@ test("--flash-cache and --by-instruction count beside the cycles, and change not
 
   const { stdout } = thumbnet("emulate", MODEL, SAMPLE, "--flash-cache", "--by-instruction");
   expect(stdout).toMatch(/cycles\/MAC +cache misses +with cache +cycles\/MAC$/m);
-  expect(stdout).toMatch(/^0 {2}CONV_2D +[\d,]+ +\d+\.\d % +\d+\.\d % +\d+\.\d % +\d+\.\d % +\d+\.\d %$/m);
+  expect(stdout).toMatch(/^ *0 {2}CONV_2D +[\d,]+ +\d+\.\d % +\d+\.\d % +\d+\.\d % +\d+\.\d % +\d+\.\d %$/m);
   expect(stdout).toContain(" with the flash cache");
 });
 
