@@ -4,18 +4,16 @@
  * input zero point. Per output channel int32 bias (zero point folded in) and requantisation; see
  * docs/arithmetic.md.
  */
-import { setTables } from "../support/channels";
+import { setTables, setTarget } from "../support/channels";
 import {
-  multiplyFour,
-  multiplyOne,
+  multiplyPixels,
   packedBytes,
   packPlain,
   packWeights,
-  PIXELS,
   plainBytes,
   plainRows,
   rowsBytes,
-  setTarget,
+  setPixels,
   setWindow,
   weightRow,
 } from "../support/gemm";
@@ -101,40 +99,15 @@ function convVector(r: ConvS8Record, input: usize, output: usize, packed: usize,
   const outputs = <i32>r.outputChannels / groups;
   setRuns(r);
   setTarget(r.outputChannels, outputs, r.outputZeroPoint, r.activationMin, r.activationMax);
+  const width = <i32>r.outputWidth;
+  const right = (<i32>r.strideWidth * inputs) << 1;
+  // From the last pixel of a row to the first of the next.
+  const wrap = ((<i32>r.strideHeight * rowStride(r)) << 1) - right * (width - 1);
+  setPixels(<i32>r.outputHeight * width, width, right, wrap);
   for (let group = 0; group < groups; group++) {
     widenInput(r, input + group * inputs, scratch);
-    multiplyWindows(r, scratch, packed, output + group * outputs);
+    multiplyPixels(scratch, packed, output + group * outputs);
     packed += groupBytes(r);
-  }
-}
-
-/** Every output pixel, four at a time wherever they lie. */
-function multiplyWindows(r: ConvS8Record, inputs: usize, packed: usize, output: usize): void {
-  const width = <i32>r.outputWidth;
-  const right = <usize>(<i32>r.strideWidth * groupInputs(r)) << 1;
-  // From the last pixel of a row to the first of the next.
-  const wrap = (<usize>(<i32>r.strideHeight * rowStride(r)) << 1) - right * (width - 1);
-  const step = <usize>r.outputChannels;
-  let left = <i32>r.outputHeight * width;
-  let x = 0;
-  let p0 = inputs;
-  for (; left >= PIXELS; left -= PIXELS) {
-    const p1 = p0 + (++x == width ? wrap : right);
-    if (x == width) x = 0;
-    const p2 = p1 + (++x == width ? wrap : right);
-    if (x == width) x = 0;
-    const p3 = p2 + (++x == width ? wrap : right);
-    if (x == width) x = 0;
-    multiplyFour(p0, p1, p2, p3, packed, output);
-    p0 = p3 + (++x == width ? wrap : right);
-    if (x == width) x = 0;
-    output += <usize>PIXELS * step;
-  }
-  for (; left > 0; left--) {
-    multiplyOne(p0, packed, output);
-    p0 += ++x == width ? wrap : right;
-    if (x == width) x = 0;
-    output += step;
   }
 }
 

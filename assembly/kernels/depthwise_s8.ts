@@ -3,23 +3,19 @@
  * [N, OH, OW, C * multiplier], all int8; output channel c reads input channel c / multiplier. Padding contributes
  * nothing. Per output channel int32 bias and requantisation; see docs/arithmetic.md.
  *
- * The vector path (multiplier 1) works on eight channels at a time. For each output row it interleaves the input rows
- * two by two, as int16 with the padding put in, so that one dot instruction does two taps of four channels.
+ * The vector path (multiplier 1) works on eight channels at a time; see row_pairs.ts.
  */
-import { BLOCK_BYTES, CHANNELS, packBlock, setSumRange, setTables } from "../support/channels";
+import { BLOCK_BYTES, blockStart, CHANNELS, packBlock, setSumRange, setTables, setTarget } from "../support/channels";
 import { addressOf } from "../support/operand";
 import { DepthwiseS8Record, Requantization } from "../support/records";
 import { packStarts, toInt8 } from "../support/requantization";
 import {
-  coveredWidth,
-  interleaveRows,
-  isThree,
+  interleavedBytes,
+  multiplyPicture,
   PAIR_BYTES,
-  rowAny,
-  rowPairs,
-  rowThree,
-  sharesPairs,
-  weightBytes,
+  pairsOfTaps,
+  prepareInterleaved,
+  setShape,
 } from "../support/row_pairs";
 import { firstTap, lastTap } from "../support/window";
 
@@ -32,7 +28,7 @@ function isVector(r: DepthwiseS8Record): bool {
 // @ts-ignore: decorator
 @inline
 function blockBytes(r: DepthwiseS8Record): usize {
-  return BLOCK_BYTES + (sharesPairs(r) ? 2 * weightBytes(r) : weightBytes(r));
+  return BLOCK_BYTES + <usize>pairsOfTaps(r) * PAIR_BYTES;
 }
 
 export function depthwise_s8_packed_bytes(r: DepthwiseS8Record): usize {
@@ -41,43 +37,42 @@ export function depthwise_s8_packed_bytes(r: DepthwiseS8Record): usize {
 }
 
 export function depthwise_s8_scratch_bytes(r: DepthwiseS8Record): usize {
-  return isVector(r) ? <usize>(rowPairs(r) * coveredWidth(r)) * PAIR_BYTES : 0;
+  if (!isVector(r)) return 0;
+  setShape(r);
+  return interleavedBytes();
 }
 
 /**
- * For each block of channels: its requantisation, then for each column of taps and pair of rows [8][2] int16; for the
- * pairs of an output row and, where two share their pairs, of the next one, which lies one row lower in them.
+ * For each block of channels: its requantisation, then for each column of taps and pair of rows [8][2] int16; of a
+ * kernel of one row, for each pair of columns.
  */
 export function depthwise_s8_pack(r: DepthwiseS8Record, image: usize, packed: usize): void {
   const channels = <i32>r.outputChannels;
-  const height = <i32>r.kernelHeight;
-  const width = <i32>r.kernelWidth;
+  const taps = <i32>r.kernelHeight * r.kernelWidth;
   if (!isVector(r)) {
     const t = changetype<Requantization>(image + r.requantization);
-    packStarts(packed, t, image + r.weights, height * width, channels, 1, 0, r.inputZeroPoint);
+    packStarts(packed, t, image + r.weights, taps, channels, 1, 0, r.inputZeroPoint);
   } else if (ASC_FEATURE_SIMD) {
+    const width = r.kernelHeight == 1 ? 1 : <i32>r.kernelWidth;
+    const pairs = pairsOfTaps(r) / width;
     setTables(image + r.requantization, r.outputZeroPoint, r.activationMin, r.activationMax);
     for (let first = 0; first < channels; first += CHANNELS) {
-      memory.fill(packed, 0, blockBytes(r));
-      for (let i = 0; i < min(CHANNELS, channels - first); i++) {
-        const weights = image + r.weights + (first + i);
-        setSumRange(i, weights, height * width, channels, 0);
-        for (let tap = 0; tap < height * width; tap++) {
-          const w = <i32>load<i8>(weights + tap * channels);
+      const start = blockStart(first, channels);
+      const values = packed + BLOCK_BYTES;
+      memory.fill(values, 0, blockBytes(r) - BLOCK_BYTES);
+      for (let i = 0; i < min(CHANNELS, channels - start); i++) {
+        const weights = image + r.weights + (start + i);
+        setSumRange(i, weights, taps, channels, 0);
+        for (let tap = 0; tap < taps; tap++) {
           const y = tap / width, x = tap % width;
-          storeTap(r, packed + BLOCK_BYTES, i, y, x, w);
-          if (sharesPairs(r)) storeTap(r, packed + BLOCK_BYTES + weightBytes(r), i, y + 1, x, w);
+          const at = values + <usize>(x * pairs + (y >> 1)) * PAIR_BYTES + (<usize>i << 2);
+          store<i16>(at + (<usize>(y & 1) << 1), load<i8>(weights + tap * channels));
         }
       }
-      packBlock(packed, first, channels);
+      packBlock(packed, start, channels, min(CHANNELS, channels - first));
       packed += blockBytes(r);
     }
   }
-}
-
-function storeTap(r: DepthwiseS8Record, weights: usize, channel: i32, y: i32, x: i32, value: i32): void {
-  const pair = weights + <usize>(x * rowPairs(r) + (y >> 1)) * PAIR_BYTES;
-  store<i16>(pair + (<usize>channel << 2) + (<usize>(y & 1) << 1), <i16>value);
 }
 
 export function depthwise_s8(r: DepthwiseS8Record, image: usize, arena: usize, packed: usize, scratch: usize): void {
@@ -93,24 +88,12 @@ export function depthwise_s8(r: DepthwiseS8Record, image: usize, arena: usize, p
 
 function depthwiseVector(r: DepthwiseS8Record, input: usize, output: usize, packed: usize, scratch: usize): void {
   const channels = <i32>r.outputChannels;
-  const row = <usize>(<i32>r.outputWidth * channels);
-  const height = <i32>r.outputHeight;
-  const shares = sharesPairs(r);
-  for (let c = 0; c < channels; c += CHANNELS) {
-    let out = output + c;
-    for (let y = 0; y < height; y++) {
-      interleaveRows(r, input + c, y * r.strideHeight - r.padTop, shares, scratch);
-      if (!isThree(r)) {
-        rowAny(r, scratch, packed, out, channels - c);
-      } else {
-        rowThree(r, scratch, packed, packed + BLOCK_BYTES, out, channels - c);
-        if (shares && ++y < height) {
-          out += row;
-          rowThree(r, scratch, packed, packed + BLOCK_BYTES + weightBytes(r), out, channels - c);
-        }
-      }
-      out += row;
-    }
+  setShape(r);
+  setTarget(channels, channels, r.outputZeroPoint, r.activationMin, r.activationMax);
+  prepareInterleaved(scratch);
+  for (let first = 0; first < channels; first += CHANNELS) {
+    const start = blockStart(first, channels);
+    multiplyPicture(input + start, output + start, packed, scratch, channels - start);
     packed += blockBytes(r);
   }
 }

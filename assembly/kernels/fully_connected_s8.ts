@@ -9,10 +9,10 @@ import {
   biasLow,
   CHANNELS,
   packBlock,
-  requantizeBlock,
   setSumRange,
   setTables,
-  storeBytes,
+  setTarget,
+  storeOne,
   widenSumRange,
 } from "../support/channels";
 import { widen } from "../support/gemm";
@@ -61,7 +61,7 @@ export function fully_connected_s8_pack(r: FullyConnectedS8Record, image: usize,
         setSumRange(i, weights, (depth + 1) >> 1, 8, r.weightsZeroPoint);
         widenSumRange(i, weights + 1, depth >> 1, 8, r.weightsZeroPoint);
       }
-      packBlock(packed, c, channels);
+      packBlock(packed, c, channels, min(CHANNELS, channels - c));
       packed += BLOCK_BYTES;
     }
   } else {
@@ -105,9 +105,7 @@ function rowVector(
 ): void {
   const depth = <i32>r.inputChannels;
   const channels = <i32>r.outputChannels;
-  const outputZeroPoint = i32x4.splat(r.outputZeroPoint);
-  const low = i8x16.splat(r.activationMin);
-  const high = i8x16.splat(r.activationMax);
+  setTarget(channels, channels, r.outputZeroPoint, r.activationMin, r.activationMax);
   widen(scratch, input, depth);
   store<i16>(scratch + (<usize>depth << 1), 0);
   const pairs = (depth + 1) >> 1;
@@ -132,8 +130,7 @@ function rowVector(
       a = i32x4.add(a, i32x4.dot_i16x8_s(x, v128.load_ext<i8>(weights + (<usize>p << 3))));
       b = i32x4.add(b, i32x4.dot_i16x8_s(x, v128.load_ext<i8>(next + (<usize>p << 3))));
     }
-    const result = requantizeBlock(i32x4.add(a, a1), i32x4.add(b, b1), packed, outputZeroPoint, low, high);
-    storeBytes(output + c, result, channels - c);
+    storeOne(i32x4.add(a, a1), i32x4.add(b, b1), packed, output + c, channels - c);
     weights += block << 1;
     packed += BLOCK_BYTES;
   }

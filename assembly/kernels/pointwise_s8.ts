@@ -2,10 +2,9 @@
  * 1x1 convolution, stride 1: input [pixels, C_in], weights [C_out, C_in], output [pixels, C_out], all int8.
  * Per output channel int32 bias (input zero point folded in) and requantisation; see docs/arithmetic.md.
  */
-import { setTables } from "../support/channels";
+import { setTables, setTarget } from "../support/channels";
 import {
-  multiplyFour,
-  multiplyOne,
+  multiplyPixels,
   packedBytes,
   packPlain,
   packWeights,
@@ -13,7 +12,7 @@ import {
   plainBytes,
   plainRows,
   rowsBytes,
-  setTarget,
+  setPixels,
   setWindow,
   weightRow,
   widen,
@@ -22,11 +21,14 @@ import { addressOf } from "../support/operand";
 import { PointwiseS8Record, Requantization } from "../support/records";
 import { toInt8 } from "../support/requantization";
 
-/** int16 from one pixel's inputs to the next: whole vectors. */
+/** Bytes of widened inputs at a time: they stay in the first-level cache beside the weights of a block. */
+const CHUNK_BYTES: i32 = 8192;
+
+/** Pixels at a time, in whole steps of the matrix product. */
 // @ts-ignore: decorator
 @inline
-function inputStride(r: PointwiseS8Record): i32 {
-  return (<i32>r.inputChannels + 7) & ~7;
+function chunkPixels(r: PointwiseS8Record): i32 {
+  return max(PIXELS, (CHUNK_BYTES / (<i32>r.inputChannels << 1)) & -PIXELS);
 }
 
 export function pointwise_s8_packed_bytes(r: PointwiseS8Record): usize {
@@ -35,7 +37,7 @@ export function pointwise_s8_packed_bytes(r: PointwiseS8Record): usize {
 }
 
 export function pointwise_s8_scratch_bytes(r: PointwiseS8Record): usize {
-  return ASC_FEATURE_SIMD ? max(<usize>(inputStride(r) * PIXELS) << 1, rowsBytes(r.inputChannels)) : 0;
+  return ASC_FEATURE_SIMD ? max(<usize>(chunkPixels(r) * r.inputChannels + 16) << 1, rowsBytes(r.inputChannels)) : 0;
 }
 
 export function pointwise_s8_pack(r: PointwiseS8Record, image: usize, packed: usize, scratch: usize): void {
@@ -59,25 +61,16 @@ export function pointwise_s8(r: PointwiseS8Record, image: usize, arena: usize, p
 function pointwiseVector(r: PointwiseS8Record, input: usize, output: usize, packed: usize, scratch: usize): void {
   const depth = <i32>r.inputChannels;
   const channels = <i32>r.outputChannels;
-  const stride = <usize>inputStride(r) << 1;
-  const p1 = scratch + stride, p2 = p1 + stride, p3 = p2 + stride;
+  const chunk = chunkPixels(r);
   setWindow(depth, 1, 0, 1, 0);
   setTarget(channels, channels, r.outputZeroPoint, r.activationMin, r.activationMax);
-  let left = <i32>r.pixels;
-  for (; left >= PIXELS; left -= PIXELS) {
-    widen(scratch, input, depth);
-    widen(p1, input + depth, depth);
-    widen(p2, input + 2 * depth, depth);
-    widen(p3, input + 3 * depth, depth);
-    multiplyFour(scratch, p1, p2, p3, packed, output);
-    input += PIXELS * depth;
-    output += PIXELS * channels;
-  }
-  for (; left > 0; left--) {
-    widen(scratch, input, depth);
-    multiplyOne(scratch, packed, output);
-    input += depth;
-    output += channels;
+  for (let left = <i32>r.pixels; left > 0; left -= chunk) {
+    const count = min(chunk, left);
+    widen(scratch, input, count * depth);
+    setPixels(count, count, depth << 1, 0);
+    multiplyPixels(scratch, packed, output);
+    input += chunk * depth;
+    output += chunk * channels;
   }
 }
 

@@ -2,7 +2,7 @@
  * Requantisation eight channels at a time (SIMD). A block holds for eight channels what the form needs that was
  * proven for all of them (see `solve.ts`), padded with zeros past the last channel:
  *
- *     0 form, product shift, output shift, least output (the last three for TWO_PART only)
+ *     0 form as stored, product shift, output shift, least output (the last three for TWO_PART only)
  *    16 bias (less the origin)   48 scale, multiplier or high factor   80 offset or 2^(30 - right shift)
  *   112 offset below zero less offset, shift or low factor
  */
@@ -37,6 +37,9 @@ const BIAS: usize = 16;
 const SCALE: usize = 48;
 const OFFSET: usize = 80;
 const EXTRA: usize = 112;
+
+/** FLOAT as stored where the least and the largest output are not those of int8, at which vectors saturate anyhow. */
+const FLOAT_CLAMPED: i32 = 5;
 
 /** How many channels each form was chosen for, since the module was instantiated: u32 by form. */
 export const formCounts = memory.data(20);
@@ -184,19 +187,49 @@ function packIntegers(block: usize, first: i32, count: i32): i32 {
   return TWO_PART;
 }
 
+/** The first channel of the block that holds channel `first`: whole blocks, the last of them over its neighbour. */
+// @ts-ignore: decorator
+@inline
+export function blockStart(first: i32, channels: i32): i32 {
+  return max(0, min(first, channels - CHANNELS));
+}
+
 /**
- * Fills the block of channels [first, first + 8) of `channels` by the cheapest form that is proven for all of them.
- * `tables` and the sums of the channels are set.
+ * Fills the block of channels [start, start + 8) by the cheapest form that is proven for all of them. `channels` is the
+ * end of the channels, `counted` how many of them are new. `tables` and the sums of the channels are set.
  */
-export function packBlock(block: usize, first: i32, channels: i32): void {
-  const count = min(CHANNELS, channels - first);
+export function packBlock(block: usize, start: i32, channels: i32, counted: i32): void {
+  const count = min(CHANNELS, channels - start);
   memory.fill(block, 0, BLOCK_BYTES);
   let form = FLOAT;
-  while (form < INTEGER && !tryFloat(block, first, count, form)) form++;
-  if (form >= INTEGER) form = packIntegers(block, first, count);
-  store<i32>(block, form);
+  while (form < INTEGER && !tryFloat(block, start, count, form)) form++;
+  if (form >= INTEGER) form = packIntegers(block, start, count);
+  const isWhole = tables.low == -128 && tables.high == 127;
+  store<i32>(block, form == FLOAT && !isWhole ? FLOAT_CLAMPED : form);
   const counter = formCounts + (<usize>form << 2);
-  store<u32>(counter, load<u32>(counter) + count);
+  store<u32>(counter, load<u32>(counter) + counted);
+}
+
+/** Where the outputs go, and what all channels have in common. */
+// @ts-ignore: decorator
+@unmanaged
+export class Target {
+  /** Bytes from one output pixel to the next. */
+  stride: i32;
+  channels: i32;
+  zeroPoint: i32;
+  low: i32;
+  high: i32;
+}
+
+export const target = changetype<Target>(memory.data(offsetof<Target>()));
+
+export function setTarget(stride: i32, channels: i32, zeroPoint: i32, low: i32, high: i32): void {
+  target.stride = stride;
+  target.channels = channels;
+  target.zeroPoint = zeroPoint;
+  target.low = low;
+  target.high = high;
 }
 
 // @ts-ignore: decorator
@@ -260,39 +293,86 @@ function twoPartLanes(sum: v128, channels: usize, block: usize): v128 {
   return i32x4.add(i32x4.shr_s(value, load<i32>(block, 8)), i32x4.splat(load<i32>(block, 12)));
 }
 
-/** Eight accumulators of a block's channels to eight int8 in the low half, by any form but FLOAT. */
-function requantizeOther(low: v128, high: v128, block: usize, zeroPoint: v128): v128 {
+/** Eight accumulators of a block's channels to eight int8 in the low half, by any form. */
+function requantizeOther(low: v128, high: v128, block: usize): v128 {
   const form = load<i32>(block);
-  if (form == FLOAT_SIGN) return i16x8.narrow_i32x4_s(floatSignLanes(low, block), floatSignLanes(high, block + 16));
-  if (form == TWO_PART) {
-    return i16x8.narrow_i32x4_s(twoPartLanes(low, block, block), twoPartLanes(high, block + 16, block));
-  }
-  if (form == INTEGER) {
-    low = requantizeLanes(low, v128.load(block, SCALE), v128.load(block, OFFSET));
-    high = requantizeLanes(high, v128.load(block, SCALE + 16), v128.load(block, OFFSET + 16));
+  if (form == FLOAT || form == FLOAT_CLAMPED) {
+    low = floatLanes(low, block);
+    high = floatLanes(high, block + 16);
+  } else if (form == FLOAT_SIGN) {
+    low = floatSignLanes(low, block);
+    high = floatSignLanes(high, block + 16);
+  } else if (form == TWO_PART) {
+    low = twoPartLanes(low, block, block);
+    high = twoPartLanes(high, block + 16, block);
   } else {
-    low = plainLanes(low, block);
-    high = plainLanes(high, block + 16);
+    const zeroPoint = i32x4.splat(target.zeroPoint);
+    if (form == INTEGER) {
+      low = requantizeLanes(low, v128.load(block, SCALE), v128.load(block, OFFSET));
+      high = requantizeLanes(high, v128.load(block, SCALE + 16), v128.load(block, OFFSET + 16));
+    } else {
+      low = plainLanes(low, block);
+      high = plainLanes(high, block + 16);
+    }
+    low = i32x4.add(low, zeroPoint);
+    high = i32x4.add(high, zeroPoint);
   }
-  return i16x8.narrow_i32x4_s(i32x4.add(low, zeroPoint), i32x4.add(high, zeroPoint));
+  return narrow(low, high, i8x16.splat(<i8>target.low), i8x16.splat(<i8>target.high));
 }
 
-/** Eight accumulators of a block's channels to eight int8 in the low half. */
+/** Whether a block is of the form that needs no clamp, and has eight channels to be stored. */
 // @ts-ignore: decorator
 @inline
-export function requantizeBlock(
-  low: v128,
-  high: v128,
-  block: usize,
-  zeroPoint: v128,
-  activationMin: v128,
-  activationMax: v128,
-): v128 {
-  const words =
-    load<i32>(block) == FLOAT
-      ? i16x8.narrow_i32x4_s(floatLanes(low, block), floatLanes(high, block + 16))
-      : requantizeOther(low, high, block, zeroPoint);
-  return i8x16.min_s(i8x16.max_s(i8x16.narrow_i16x8_s(words, words), activationMin), activationMax);
+export function isQuick(block: usize, count: i32): bool {
+  return load<i32>(block) == FLOAT && count >= CHANNELS;
+}
+
+// @ts-ignore: decorator
+@inline
+function floatWords(low: v128, high: v128, block: usize): v128 {
+  return i16x8.narrow_i32x4_s(floatLanes(low, block), floatLanes(high, block + 16));
+}
+
+/** The accumulators of two pixels, by a block that is quick, to eight int8 each. */
+// @ts-ignore: decorator
+@inline
+export function storeTwo(low0: v128, high0: v128, low1: v128, high1: v128, block: usize, out0: usize, out1: usize): void {
+  const bytes = i8x16.narrow_i16x8_s(floatWords(low0, high0, block), floatWords(low1, high1, block));
+  v128.store_lane<i64>(out0, bytes, 0);
+  v128.store_lane<i64>(out1, bytes, 1);
+}
+
+/** The accumulators of one pixel, by any block, to as many int8 as the block has channels; `target` is set. */
+// @ts-ignore: decorator
+@inline
+export function storeOne(low: v128, high: v128, block: usize, out: usize, count: i32): void {
+  if (isQuick(block, count)) {
+    const words = floatWords(low, high, block);
+    v128.store_lane<i64>(out, i8x16.narrow_i16x8_s(words, words), 0);
+  } else {
+    storeOther(low, high, block, out, count);
+  }
+}
+
+function storeOther(low: v128, high: v128, block: usize, out: usize, count: i32): void {
+  storeBytes(out, requantizeOther(low, high, block), count);
+}
+
+/** The accumulators of four pixels: through memory, so that a call that is hardly ever made costs loops no registers. */
+const kept = memory.data(128, 16);
+
+// @ts-ignore: decorator
+@inline
+export function keep(pixel: usize, low: v128, high: v128): void {
+  v128.store(kept + pixel * 32, low);
+  v128.store(kept + pixel * 32, high, 16);
+}
+
+export function storeKept(block: usize, out0: usize, out1: usize, out2: usize, out3: usize, count: i32): void {
+  storeOther(v128.load(kept), v128.load(kept, 16), block, out0, count);
+  storeOther(v128.load(kept, 32), v128.load(kept, 48), block, out1, count);
+  storeOther(v128.load(kept, 64), v128.load(kept, 80), block, out2, count);
+  storeOther(v128.load(kept, 96), v128.load(kept, 112), block, out3, count);
 }
 
 /** Eight int32 to int8, clamped. */

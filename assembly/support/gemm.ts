@@ -11,11 +11,16 @@ import {
   BLOCK_BYTES,
   biasHigh,
   biasLow,
+  blockStart,
   CHANNELS,
+  isQuick,
+  keep,
   packBlock,
-  requantizeBlock,
   setSumRange,
-  storeBytes,
+  storeKept,
+  storeOne,
+  storeTwo,
+  target,
 } from "./channels";
 import { Requantization } from "./records";
 import { packStarts } from "./requantization";
@@ -145,13 +150,14 @@ export function packWeights(
   const pairs = windowPairs();
   const end = start + channels;
   for (let first = start; first < end; first += CHANNELS) {
-    const count = min(CHANNELS, end - first);
-    for (let c = 0; c < count; c++) {
-      const row = rows + <usize>c * stride;
-      weights = expandRow(weights, depth, sparse, row);
-      setSumRange(c, row + (stride - depth), depth, 1, 0);
-    }
-    packBlock(packed, first, end);
+    const fresh = min(CHANNELS, end - first);
+    const again = first - start - blockStart(first - start, channels);
+    const count = again + fresh;
+    // The last block begins with channels of the one before.
+    memory.copy(rows, rows + <usize>(fresh * stride), <usize>(again * stride));
+    for (let c = again; c < count; c++) weights = expandRow(weights, depth, sparse, rows + <usize>(c * stride));
+    for (let c = 0; c < count; c++) setSumRange(c, rows + <usize>(c * stride + stride - depth), depth, 1, 0);
+    packBlock(packed, first - again, end, fresh);
     let kept = 0;
     const offsets = packed + BLOCK_BYTES + COUNT_BYTES;
     const values = offsets + offsetBytes(pairs);
@@ -187,93 +193,116 @@ export function widen(target: usize, source: usize, count: i32): void {
   for (let i = 0; i < count; i += 8) v128.store(target + (<usize>i << 1), v128.load_ext<i8>(source + i));
 }
 
-/** Where the products go, and what all channels have in common. */
+/** Output pixels in rows of `width`, and how their inputs lie: bytes from one to the next, and from a row's last to the next row's first. */
 // @ts-ignore: decorator
 @unmanaged
-export class Target {
-  /** Bytes from one output pixel to the next. */
-  stride: i32;
-  channels: i32;
-  zeroPoint: i32;
-  low: i32;
-  high: i32;
+export class Pixels {
+  count: i32;
+  width: i32;
+  right: i32;
+  wrap: i32;
 }
 
-export const target = changetype<Target>(memory.data(offsetof<Target>()));
+export const pixels = changetype<Pixels>(memory.data(offsetof<Pixels>()));
 
-export function setTarget(stride: i32, channels: i32, zeroPoint: i32, low: i32, high: i32): void {
-  target.stride = stride;
-  target.channels = channels;
-  target.zeroPoint = zeroPoint;
-  target.low = low;
-  target.high = high;
+export function setPixels(count: i32, width: i32, right: i32, wrap: i32): void {
+  pixels.count = count;
+  pixels.width = width;
+  pixels.right = right;
+  pixels.wrap = wrap;
 }
 
-/** All channels of four output pixels, whose inputs begin at p0 … p3; `window` and `target` are set. */
-export function multiplyFour(p0: usize, p1: usize, p2: usize, p3: usize, packed: usize, output: usize): void {
-  const zeroPoint = i32x4.splat(target.zeroPoint);
-  const low = i8x16.splat(<i8>target.low);
-  const high = i8x16.splat(<i8>target.high);
+/**
+ * All channels of output pixels, the first of which has its inputs at `inputs`; `window`, `pixels` and `target` are
+ * set. Four pixels at a time; of the last one alone is done alone, two or three with the last repeated.
+ */
+export function multiplyPixels(inputs: usize, packed: usize, output: usize): void {
   const pairs = windowPairs();
-  const offsetsBytes = offsetBytes(pairs);
   const step = blockBytes(pairs);
   const channels = target.channels;
-  const stride = target.stride;
+  const stride = <usize>target.stride;
+  const width = pixels.width;
+  const right = <usize>pixels.right;
+  const wrap = <usize>pixels.wrap;
   for (let first = 0; first < channels; first += CHANNELS) {
-    let a0 = biasLow(packed), a1 = biasHigh(packed);
-    let b0 = a0, b1 = a1, c0 = a0, c1 = a1, d0 = a0, d1 = a1;
-    let offsets = packed + BLOCK_BYTES + COUNT_BYTES;
-    let weights = offsets + offsetsBytes;
-    const end = offsets + (<usize>load<i32>(packed + BLOCK_BYTES) << 2);
-    while (offsets < end) {
-      const at = <usize>load<u32>(offsets);
-      const w0 = v128.load(weights), w1 = v128.load(weights, 16);
-      const a = v128.load_splat<i32>(p0 + at);
-      a0 = i32x4.add(a0, i32x4.dot_i16x8_s(w0, a));
-      a1 = i32x4.add(a1, i32x4.dot_i16x8_s(w1, a));
-      const b = v128.load_splat<i32>(p1 + at);
-      b0 = i32x4.add(b0, i32x4.dot_i16x8_s(w0, b));
-      b1 = i32x4.add(b1, i32x4.dot_i16x8_s(w1, b));
-      const c = v128.load_splat<i32>(p2 + at);
-      c0 = i32x4.add(c0, i32x4.dot_i16x8_s(w0, c));
-      c1 = i32x4.add(c1, i32x4.dot_i16x8_s(w1, c));
-      const d = v128.load_splat<i32>(p3 + at);
-      d0 = i32x4.add(d0, i32x4.dot_i16x8_s(w0, d));
-      d1 = i32x4.add(d1, i32x4.dot_i16x8_s(w1, d));
-      weights += PAIR_BYTES;
-      offsets += 4;
-    }
-    const out = output + first;
-    const count = channels - first;
-    storeBytes(out, requantizeBlock(a0, a1, packed, zeroPoint, low, high), count);
-    storeBytes(out + stride, requantizeBlock(b0, b1, packed, zeroPoint, low, high), count);
-    storeBytes(out + 2 * stride, requantizeBlock(c0, c1, packed, zeroPoint, low, high), count);
-    storeBytes(out + 3 * stride, requantizeBlock(d0, d1, packed, zeroPoint, low, high), count);
-    packed += step;
-  }
-}
+    const start = blockStart(first, channels);
+    const count = channels - start;
+    const quick = isQuick(packed, count);
+    const table = packed + BLOCK_BYTES + COUNT_BYTES;
+    const end = table + (<usize>load<i32>(packed + BLOCK_BYTES) << 2);
+    let p = inputs;
+    let out = output + start;
+    let left = pixels.count;
+    let x = width;
+    while (left > 1) {
+      const p0 = p, out0 = out;
+      p += --x == 0 ? wrap : right;
+      out += stride;
+      if (x == 0) x = width;
+      const p1 = p, out1 = out;
+      if (left > 2) {
+        p += --x == 0 ? wrap : right;
+        out += stride;
+        if (x == 0) x = width;
+      }
+      const p2 = p, out2 = out;
+      if (left > 3) {
+        p += --x == 0 ? wrap : right;
+        out += stride;
+        if (x == 0) x = width;
+      }
+      const p3 = p, out3 = out;
+      p += --x == 0 ? wrap : right;
+      out += stride;
+      if (x == 0) x = width;
+      left -= PIXELS;
 
-/** The same for one output pixel. */
-export function multiplyOne(p: usize, packed: usize, output: usize): void {
-  const zeroPoint = i32x4.splat(target.zeroPoint);
-  const low = i8x16.splat(<i8>target.low);
-  const high = i8x16.splat(<i8>target.high);
-  const pairs = windowPairs();
-  const offsetsBytes = offsetBytes(pairs);
-  const step = blockBytes(pairs);
-  for (let first = 0; first < target.channels; first += CHANNELS) {
-    let a0 = biasLow(packed), a1 = biasHigh(packed);
-    let offsets = packed + BLOCK_BYTES + COUNT_BYTES;
-    let weights = offsets + offsetsBytes;
-    const end = offsets + (<usize>load<i32>(packed + BLOCK_BYTES) << 2);
-    while (offsets < end) {
-      const a = v128.load_splat<i32>(p + load<u32>(offsets));
-      a0 = i32x4.add(a0, i32x4.dot_i16x8_s(v128.load(weights), a));
-      a1 = i32x4.add(a1, i32x4.dot_i16x8_s(v128.load(weights, 16), a));
-      weights += PAIR_BYTES;
-      offsets += 4;
+      let a0 = biasLow(packed), a1 = biasHigh(packed);
+      let b0 = a0, b1 = a1, c0 = a0, c1 = a1, d0 = a0, d1 = a1;
+      let offsets = table;
+      let weights = table + offsetBytes(pairs);
+      while (offsets < end) {
+        const at = <usize>load<u32>(offsets);
+        const w0 = v128.load(weights), w1 = v128.load(weights, 16);
+        const a = v128.load_splat<i32>(p0 + at);
+        a0 = i32x4.add(a0, i32x4.dot_i16x8_s(w0, a));
+        a1 = i32x4.add(a1, i32x4.dot_i16x8_s(w1, a));
+        const b = v128.load_splat<i32>(p1 + at);
+        b0 = i32x4.add(b0, i32x4.dot_i16x8_s(w0, b));
+        b1 = i32x4.add(b1, i32x4.dot_i16x8_s(w1, b));
+        const c = v128.load_splat<i32>(p2 + at);
+        c0 = i32x4.add(c0, i32x4.dot_i16x8_s(w0, c));
+        c1 = i32x4.add(c1, i32x4.dot_i16x8_s(w1, c));
+        const d = v128.load_splat<i32>(p3 + at);
+        d0 = i32x4.add(d0, i32x4.dot_i16x8_s(w0, d));
+        d1 = i32x4.add(d1, i32x4.dot_i16x8_s(w1, d));
+        weights += PAIR_BYTES;
+        offsets += 4;
+      }
+      if (quick) {
+        storeTwo(a0, a1, b0, b1, packed, out0, out1);
+        storeTwo(c0, c1, d0, d1, packed, out2, out3);
+      } else {
+        keep(0, a0, a1);
+        keep(1, b0, b1);
+        keep(2, c0, c1);
+        keep(3, d0, d1);
+        storeKept(packed, out0, out1, out2, out3, count);
+      }
     }
-    storeBytes(output + first, requantizeBlock(a0, a1, packed, zeroPoint, low, high), target.channels - first);
+    if (left == 1) {
+      let a0 = biasLow(packed), a1 = biasHigh(packed);
+      let offsets = table;
+      let weights = table + offsetBytes(pairs);
+      while (offsets < end) {
+        const a = v128.load_splat<i32>(p + load<u32>(offsets));
+        a0 = i32x4.add(a0, i32x4.dot_i16x8_s(v128.load(weights), a));
+        a1 = i32x4.add(a1, i32x4.dot_i16x8_s(v128.load(weights, 16), a));
+        weights += PAIR_BYTES;
+        offsets += 4;
+      }
+      storeOne(a0, a1, packed, out, count);
+    }
     packed += step;
   }
 }

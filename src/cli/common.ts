@@ -9,6 +9,7 @@ import { compileTflite } from "../plan/compile.ts";
 import { isImage } from "../plan/image.ts";
 import { OPTIMIZE, type Optimize } from "../plan/plan.ts";
 import { formatJson } from "../report/json.ts";
+import { formatPercent } from "../report/table.ts";
 import type { Engine } from "../runtime/engine.ts";
 import { loadModel } from "../runtime/load.ts";
 import type { Model } from "../runtime/model.ts";
@@ -124,12 +125,8 @@ export function inputReading(model: Pick<Model, "inputs">, inputs: ModelInputs, 
   });
 }
 
-/** The index of the largest value, the first on a tie. */
-export function topClass(values: ArrayLike<number>): number {
-  let top = 0;
-  for (let i = 1; i < values.length; i++) if (values[i]! > values[top]!) top = i;
-  return top;
-}
+/** `94.13 %`: of accuracies, whose hundredths count. */
+export const percent = (share: number) => formatPercent(share, 2);
 
 /** A parser of option values. */
 export function parseWhole(minimum: number): (text: string) => number {

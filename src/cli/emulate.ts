@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { readWhole } from "../data/files.ts";
 import { type ModelInputs, openInputs } from "../data/inputs.ts";
+import { topClass } from "../data/top-class.ts";
 import { ThumbnetError } from "../errors.ts";
 import { formatShape } from "../graph/shape.ts";
 import { NOT_MODELLED } from "../mcu/cycles.ts";
@@ -23,7 +24,6 @@ import {
   parseWhole,
   print,
   printJson,
-  topClass,
 } from "./common.ts";
 
 interface EmulateOptions extends InputOptions, PlanOptions {

@@ -9,6 +9,7 @@ import {
   readDataset,
   readLabels,
 } from "../data/labels.ts";
+import { topClass } from "../data/top-class.ts";
 import { ThumbnetError } from "../errors.ts";
 import { Confusion } from "../report/confusion.ts";
 import { Progress } from "../report/progress.ts";
@@ -27,7 +28,6 @@ import {
   type PlanOptions,
   print,
   printJson,
-  topClass,
 } from "./common.ts";
 
 interface EvalOptions extends InputOptions, PlanOptions {

@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { checkTarget, writeWhole } from "../data/files.ts";
 import { openInputs } from "../data/inputs.ts";
 import { readLabels } from "../data/labels.ts";
+import { topClass } from "../data/top-class.ts";
 import { Progress } from "../report/progress.ts";
 import { formatTable } from "../report/table.ts";
 import type { Model } from "../runtime/model.ts";
@@ -22,7 +23,6 @@ import {
   print,
   printJson,
   storedBytes,
-  topClass,
 } from "./common.ts";
 
 interface RunOptions extends InputOptions, PlanOptions {

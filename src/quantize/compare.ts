@@ -1,6 +1,6 @@
 /** How far a quantised network is from its float form: measured with the real runtime. */
-import type { Examples } from "../data/training-set.ts";
-import { inputsOf } from "../data/training-set.ts";
+import { topClass } from "../data/top-class.ts";
+import { type Examples, inputsOf } from "../data/training-set.ts";
 import type { Graph, OperatorKind } from "../graph/graph.ts";
 import { elementCount } from "../graph/shape.ts";
 import type { Model } from "../runtime/model.ts";
@@ -58,12 +58,6 @@ export interface Agreement {
   readonly int8Accuracy: number;
   /** Share of examples that both give the same class. */
   readonly agreement: number;
-}
-
-function topClass(values: ArrayLike<number>): number {
-  let top = 0;
-  for (let i = 1; i < values.length; i++) if (values[i]! > values[top]!) top = i;
-  return top;
 }
 
 /** Classifies examples with both. The largest output is the class, the first on a tie. */

@@ -39,6 +39,20 @@ export class Progress {
   }
 }
 
+/** Runs what counts its steps under a progress bar, which is cleared at the end. */
+export async function withProgress<T>(
+  what: string,
+  total: number,
+  run: (step: () => void) => T | Promise<T>,
+): Promise<T> {
+  const progress = new Progress(what, total);
+  try {
+    return await run(() => progress.step());
+  } finally {
+    progress.end();
+  }
+}
+
 /** `eval [#########---------] 123/500, 12 s left` */
 export function formatProgress(
   what: string,

@@ -11,12 +11,7 @@ import {
   type NetworkDescription,
   type Shape,
 } from "./network/description.ts";
-import type { Values } from "./network/parameters.ts";
-
-export interface ImportedNetwork {
-  readonly description: NetworkDescription;
-  readonly parameters: ReadonlyMap<string, Values>;
-}
+import type { PlainNetwork, Values } from "./network/parameters.ts";
 
 /** Kinds that can be imported, for messages. */
 const SUPPORTED =
@@ -177,7 +172,7 @@ class Importer {
  *
  * @throws ThumbnetError naming the operator that has no form as a layer
  */
-export function networkFromGraph(graph: Graph): ImportedNetwork {
+export function networkFromGraph(graph: Graph): PlainNetwork {
   const { inputs, outputs, tensors } = graph;
   const shape = tensors[inputs[0] ?? -1]?.shape ?? [];
   if (inputs.length !== 1 || outputs.length !== 1 || shape.length !== 4 || shape[0] !== 1) {

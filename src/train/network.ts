@@ -8,6 +8,7 @@ import {
   inputIndex,
   type Layer,
   layerIndex,
+  layerReaders,
   layerShapes,
   type NetworkDescription,
   networkParameters,
@@ -60,11 +61,7 @@ export class Network {
       initial.dispose();
       this.#variables.set(name, variable);
     }
-    this.#readers = description.layers.map((layer, i) =>
-      description.layers.flatMap((reader, j) =>
-        inputIndex(description, j) === i || (reader.kind === "add" && reader.other === layer.name) ? [j] : [],
-      ),
-    );
+    this.#readers = layerReaders(description);
   }
 
   /** The variable of a parameter. */
@@ -83,10 +80,6 @@ export class Network {
   freezeThrough(layer: string): void {
     const last = layerIndex(this.description, layer);
     for (const { name } of this.description.layers.slice(0, last + 1)) this.#frozen.add(name);
-  }
-
-  isFrozen(layer: string): boolean {
-    return this.#frozen.has(layer);
   }
 
   /** What learns. */

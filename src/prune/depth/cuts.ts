@@ -2,8 +2,8 @@
 import { ThumbnetError } from "../../errors.ts";
 import {
   inputIndex,
-  layerIndex,
   layerShapes,
+  layersRead,
   type NetworkDescription,
   type Shape,
 } from "../../train/network/description.ts";
@@ -23,14 +23,7 @@ const CUTTABLE = new Set(["conv", "pointwise", "add"]);
 
 /** Whether layers after `last` read nothing that comes before it. */
 function isBetweenBlocks(network: NetworkDescription, last: number): boolean {
-  return network.layers.every((layer, i) => {
-    if (i <= last) return true;
-    const read = [
-      inputIndex(network, i),
-      ...(layer.kind === "add" ? [layerIndex(network, layer.other)] : []),
-    ];
-    return read.every((index) => index >= last);
-  });
+  return network.layers.every((_, i) => i <= last || layersRead(network, i).every((index) => index >= last));
 }
 
 /**

@@ -124,6 +124,19 @@ export function layerIndex(network: NetworkDescription, name: string): number {
   throw new ThumbnetError(`${network.name}: no layer "${name}"; there are: ${names}`);
 }
 
+/** The indices of all that a layer reads: of layers, or -1 for the network's input. */
+export function layersRead(network: NetworkDescription, index: number): number[] {
+  const layer = network.layers[index]!;
+  const other = layer.kind === "add" ? [layerIndex(network, layer.other)] : [];
+  return [inputIndex(network, index), ...other];
+}
+
+/** By layer: the layers that read it, in order. */
+export function layerReaders(network: NetworkDescription): number[][] {
+  const read = network.layers.map((_, i) => layersRead(network, i));
+  return network.layers.map((_, i) => Array.from(read.keys()).filter((reader) => read[reader]!.includes(i)));
+}
+
 function windowShape(input: Shape, layer: Kernel, channels: number): Shape {
   const [height, width] = [0, 1].map(
     (i) => windowExtent(layer.padding, input[i]!, layer.kernel[i]!, layer.stride[i]!, 1).output,

@@ -14,6 +14,7 @@ import {
   inputIndex,
   type Layer,
   layerIndex,
+  layerReaders,
   layerShapes,
   type NetworkDescription,
   type Shape,
@@ -71,7 +72,7 @@ class Exporter {
   readonly #network: NetworkDescription;
   readonly #parameters: Parameters;
   readonly #shapes: readonly Shape[];
-  readonly #readers: readonly number[];
+  readonly #readers: readonly (readonly number[])[];
   /** The tensor of each layer's output; of the input at -1. */
   readonly #outputs = new Map<number, number>();
 
@@ -79,13 +80,7 @@ class Exporter {
     this.#network = network;
     this.#parameters = parameters;
     this.#shapes = layerShapes(network);
-    this.#readers = network.layers.map(
-      (layer, i) =>
-        network.layers.filter(
-          (reader, j) =>
-            inputIndex(network, j) === i || (reader.kind === "add" && reader.other === layer.name),
-        ).length,
-    );
+    this.#readers = layerReaders(network);
     this.#outputs.set(-1, this.#tensor("input", [1, ...network.inputShape]));
   }
 
@@ -109,8 +104,8 @@ class Exporter {
   /** The next layer, if it is of this kind and alone reads layer `index`. */
   #follower<K extends Layer["kind"]>(index: number, kind: K): Extract<Layer, { kind: K }> | undefined {
     const next = this.#network.layers[index + 1];
-    const reads = next?.kind === kind && inputIndex(this.#network, index + 1) === index;
-    return reads && this.#readers[index] === 1 ? (next as Extract<Layer, { kind: K }>) : undefined;
+    const isRead = this.#readers[index]!.length === 1 && this.#readers[index]![0] === index + 1;
+    return isRead && next?.kind === kind ? (next as Extract<Layer, { kind: K }>) : undefined;
   }
 
   /** The activation that follows layer `index`, and how many layers it takes. */

@@ -1,6 +1,6 @@
 /** Random variants of spoken words, made on log-mel energies: far cheaper than on sound. */
-import { FRAMES, MEL_BINS } from "../data/cepstrum.ts";
-import type { Random } from "../data/random.ts";
+import { FRAMES, MEL_BINS } from "./cepstrum.ts";
+import type { Random } from "./random.ts";
 
 /** How far variants stray; all are drawn evenly from the ranges given. */
 export interface SpeechAugmentation {

@@ -1,5 +1,5 @@
 /** Random variants of pictures. */
-import type { Random } from "../data/random.ts";
+import type { Random } from "./random.ts";
 
 /** How far variants stray; all are drawn evenly from the ranges given. */
 export interface PictureAugmentation {
