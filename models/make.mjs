@@ -65,7 +65,9 @@ function thumbnet(words, whole) {
 if (values.data === undefined && !existsSync(data)) thumbnet(["fetch", recipe.fetch, "--out", "DATA"], "");
 if (values.from === undefined) for (const step of recipe.train) thumbnet(step, "");
 const whole = resolve(values.from ?? join(work, "whole/best.ckpt"));
-thumbnet([...recipe.prune, "--out", "WORK/pruned", ...(values["no-test"] ? [] : ["--test"])], whole);
+for (const step of recipe.prune) {
+  thumbnet([...step, "--out", "WORK/pruned", ...(values["no-test"] ? [] : ["--test"])], whole);
+}
 
 const trained = await readNetwork(whole);
 writeFileSync(join(folder, "labels.txt"), trained.classes.map((label) => `${label}\n`).join(""));
@@ -119,6 +121,27 @@ function figures() {
   return rows.map((row) => `| ${row.join(" | ")} |`).join("\n");
 }
 
+/** Every network that was made, shipped or not: one line each. */
+function curve() {
+  const { entries, part } = JSON.parse(readFileSync(join(work, "pruned/report.json"), "utf8"));
+  const [first] = entries;
+  const title = `${part}, int8`;
+  const rows = [
+    ["network", "head and training", "Keras parameters", "MACs", "cycles", `${part}, float`, title],
+    ["---", "---", "---:", "---:", "---:", "---:", "---:"],
+    ...entries.map((entry) => [
+      entry.name,
+      entry.series,
+      beside(entry.kerasParameters, first.kerasParameters),
+      beside(entry.costs.macs, first.costs.macs),
+      entry.costs.cycles === null ? "" : beside(entry.costs.cycles, first.costs.cycles),
+      percent(entry.accuracy[part].float.accuracy.mean),
+      percent(entry.accuracy[part].int8.accuracy.mean),
+    ]),
+  ];
+  return rows.map((row) => `| ${row.join(" | ")} |`).join("\n");
+}
+
 function origin() {
   const { data: set, options, epoch, accuracy, ...rest } = trained.origin;
   const teaching = Object.keys(rest).length > 0 ? `, ${JSON.stringify(rest)}` : "";
@@ -131,16 +154,17 @@ function origin() {
   ].join("\n");
 }
 
-/** Puts text between the marks of its name. */
+/** Puts text between the marks of its name, where a card has them. */
 function fill(card, mark, text) {
   const [begin, end] = [`<!-- ${mark} -->`, `<!-- end of ${mark} -->`];
   const [from, to] = [card.indexOf(begin), card.indexOf(end)];
-  if (from < 0 || to < from) fail(`${basename(folder)}/README.md has no marks ${begin} and ${end}`);
+  if (from < 0 && to < 0) return card;
+  if (from < 0 || to < from) fail(`${basename(folder)}/README.md has only one of ${begin} and ${end}`);
   return `${card.slice(0, from + begin.length)}\n${text}\n${card.slice(to)}`;
 }
 
 const path = join(folder, "README.md");
-const sections = { figures: figures(), origin: origin() };
+const sections = { figures: figures(), curve: curve(), origin: origin() };
 const card = Object.entries(sections).reduce(
   (text, [mark, content]) => fill(text, mark, content),
   readFileSync(path, "utf8"),

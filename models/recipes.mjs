@@ -9,9 +9,11 @@ export const RECIPES = {
   kws: {
     fetch: "speech-commands",
     train: [words("train dscnn --data DATA --out WORK/whole --epochs 50 --lr 0.003 --seed 1")],
-    prune: words(
-      "prune depth WHOLE --data DATA --cut block2,block1 --head 24s2,32 --unfrozen --distill --epochs 12 --seed 1",
-    ),
+    prune: [
+      words(
+        "prune depth WHOLE --data DATA --cut block2,block1 --head 24s2,32 --unfrozen --distill --epochs 12 --seed 1",
+      ),
+    ],
     files: {
       kws: { result: "whole", note: "whole" },
       "kws-block2": { result: "block2-24s2_32-unfrozen-distilled-seed1", note: "cut after block 2" },
@@ -23,12 +25,33 @@ export const RECIPES = {
     train: [
       words("train HERE/network.json --data DATA --out WORK/whole --epochs 60 --lr 0.01 --batch 64 --seed 1"),
     ],
-    prune: words(
-      "prune depth WHOLE --data DATA --cut block2 --head 32s2 --unfrozen --distill --epochs 30 --batch 64 --seed 1",
-    ),
+    prune: [
+      words(
+        "prune depth WHOLE --data DATA --cut block2 --head 32s2 --unfrozen --distill --epochs 30 --batch 64 --seed 1",
+      ),
+    ],
     files: {
       digits: { result: "whole", note: "whole" },
       "digits-block2": { result: "block2-32s2-unfrozen-distilled-seed1", note: "cut after block 2" },
+    },
+  },
+  cifar10: {
+    fetch: "cifar10",
+    train: [
+      words("train HERE/network.json --data DATA --out WORK/whole --epochs 20 --augmentation 0.5 --seed 1"),
+    ],
+    prune: [
+      words(
+        "prune depth WHOLE --data DATA --cut all --head strided --distill --epochs 15 --augmentation 0 --feature-cache 2500 --seed 1",
+      ),
+      words(
+        "prune depth WHOLE --data DATA --cut block3,block2 --head strided --unfrozen --distill --epochs 4 --augmentation 0.5 --seed 1",
+      ),
+    ],
+    files: {
+      cifar10: { result: "whole", note: "whole" },
+      "cifar10-block3": { result: "block3-strided-unfrozen-distilled-seed1", note: "cut after block 3" },
+      "cifar10-block2": { result: "block2-strided-unfrozen-distilled-seed1", note: "cut after block 2" },
     },
   },
 };

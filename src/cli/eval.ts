@@ -2,13 +2,7 @@ import { basename, join } from "node:path";
 import { Command } from "commander";
 import { isFile, isFolder } from "../data/files.ts";
 import { isInput, openInputs } from "../data/inputs.ts";
-import {
-  DATASET_FILE,
-  type LabelledFile,
-  readClassFolders,
-  readDataset,
-  readLabels,
-} from "../data/labels.ts";
+import { checkLabels, DATASET_FILE, readClassFolders, readDataset, readLabels } from "../data/labels.ts";
 import { topClass } from "../data/top-class.ts";
 import { ThumbnetError } from "../errors.ts";
 import { Confusion } from "../report/confusion.ts";
@@ -39,24 +33,6 @@ interface EvalOptions extends InputOptions, PlanOptions, ExitOptions {
 
 /** A wider confusion matrix is left to JSON. */
 const MATRIX_CLASSES = 30;
-
-/** The labelled files, all of one number of classes. @throws ThumbnetError naming the first that is wrong */
-function checkLabels(path: string, entries: readonly LabelledFile[]): number {
-  const { classes } = entries[0]!;
-  for (const entry of entries) {
-    if (entry.classes !== classes) {
-      throw new ThumbnetError(
-        `${path}: ${entry.file} has ${entry.classes} classes, ${entries[0]!.file} ${classes}`,
-      );
-    }
-    if (entry.label >= classes) {
-      throw new ThumbnetError(
-        `${path}: ${entry.file} has the label ${entry.label}; with ${classes} classes: 0 to ${classes - 1}`,
-      );
-    }
-  }
-  return classes;
-}
 
 /**
  * The outputs that name a class: those with one element for each. Of a model with early exits whichever answers is

@@ -1,5 +1,7 @@
 import { basename, join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { openEvaluationSet } from "../data/evaluation-set.ts";
+import type { TrainingSet } from "../data/training-set.ts";
 import { chooseCuts } from "../prune/depth/cuts.ts";
 import type { DepthHooks, DepthOptions } from "../prune/depth/depth.ts";
 import { HEAD_HELP } from "../prune/depth/heads.ts";
@@ -41,6 +43,7 @@ interface PruneDepthOptions extends TrainingValues, TeacherValues, QuantizeValue
   readonly add: readonly Added[];
   readonly featureCache: number;
   readonly test?: boolean;
+  readonly evaluate?: string;
   readonly json?: boolean;
 }
 
@@ -77,7 +80,12 @@ function depthOptions(options: PruneDepthOptions): DepthOptions {
       quantize: { range, outside, weights, biasCorrection },
       calibration: options.calibration,
       seed: CALIBRATION_SEED,
-      parts: options.test ? ["validation", "test"] : ["validation"],
+      parts: [
+        "validation",
+        ...(options.test ? (["test"] as const) : []),
+        ...(options.evaluate === undefined ? [] : (["evaluation"] as const)),
+      ],
+      ...(options.evaluate !== undefined && { evaluation: basename(options.evaluate) }),
     },
     command: `thumbnet ${process.argv.slice(2).join(" ")}`,
   };
@@ -99,7 +107,11 @@ async function prune(model: string, options: PruneDepthOptions): Promise<void> {
   const { inputShape } = network.description;
   const withUnlabelled = settings.lesson !== null;
   const training = await openTrainingData({ path: options.data, pictureShape: inputShape, withUnlabelled });
-  const { data, job } = training;
+  const { job } = training;
+  const data: TrainingSet =
+    options.evaluate === undefined
+      ? training.data
+      : { ...training.data, evaluation: await openEvaluationSet(options.evaluate, training.data) };
   checkClasses(model, network.classes, training);
   if (teacher !== null) checkClasses(options.teacher!, teacher.classes, training);
   note(`${basename(model)}; ${describeData(data, backend)}`);
@@ -177,6 +189,10 @@ export function pruneDepthCommand(): Command {
       1500,
     )
     .option("--test", "measure the test examples too")
+    .option(
+      "--evaluate <dir>",
+      "measure these too: a folder with a y_labels.csv, or of folders named as the classes",
+    )
     .addOption(jsonOption())
     .addHelpText("after", `\n${TRAINING_SET_HELP}`)
     .action(prune);

@@ -36,6 +36,24 @@ export async function readDataset(folder: string): Promise<LabelledFile[]> {
   return entries;
 }
 
+/** The labelled files, all of one number of classes. @throws ThumbnetError naming the first that is wrong */
+export function checkLabels(path: string, entries: readonly LabelledFile[]): number {
+  const { classes } = entries[0]!;
+  for (const entry of entries) {
+    if (entry.classes !== classes) {
+      throw new ThumbnetError(
+        `${path}: ${entry.file} has ${entry.classes} classes, ${entries[0]!.file} ${classes}`,
+      );
+    }
+    if (entry.label >= classes) {
+      throw new ThumbnetError(
+        `${path}: ${entry.file} has the label ${entry.label}; with ${classes} classes: 0 to ${classes - 1}`,
+      );
+    }
+  }
+  return classes;
+}
+
 /** `_silence_` and `silence` are one class. */
 export const className = (folder: string): string => folder.replace(/^_|_$/g, "");
 

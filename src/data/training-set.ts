@@ -35,6 +35,8 @@ export interface TrainingSet {
   readonly validation: Examples;
   /** Not looked at before the end. */
   readonly test: Examples;
+  /** From elsewhere, to measure on: nothing is trained, chosen or calibrated on it. */
+  readonly evaluation?: Examples;
 }
 
 /** The inputs of some examples, one after the other. */

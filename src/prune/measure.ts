@@ -1,6 +1,6 @@
 /** What a float network costs and gives once it is quantised and on the chip. */
 import { Random } from "../data/random.ts";
-import { type Examples, inputsOf, type TrainingSet } from "../data/training-set.ts";
+import { type Examples, inputsOf, type TrainingSet, UNLABELLED } from "../data/training-set.ts";
 import { ThumbnetError } from "../errors.ts";
 import { elementCount } from "../graph/shape.ts";
 import { tfliteFromGraph } from "../graph/to-tflite.ts";
@@ -15,15 +15,25 @@ import { layerShapes, type NetworkDescription, networkCost } from "../train/netw
 import type { Parameters } from "../train/network/parameters.ts";
 import { graphFromNetwork } from "../train/network/to-graph.ts";
 import { Network } from "../train/network.ts";
-import { type Answers, type PartFigures, partFigures } from "./score.ts";
+import {
+  type Answers,
+  type PartFigures,
+  partFigures,
+  type Thresholds,
+  thresholdsOf,
+  topClasses,
+} from "./score.ts";
 
 export interface MeasureOptions extends CalibrationOptions {
   readonly quantize: QuantizeOptions;
   /** The parts to classify. */
   readonly parts: readonly MeasuredPart[];
+  /** Tells the part `evaluation` from others. */
+  readonly evaluation?: string;
 }
 
-export type MeasuredPart = "validation" | "test";
+/** `evaluation`: what the training set has from elsewhere. */
+export type MeasuredPart = "validation" | "test" | "evaluation";
 
 /** On the emulated RP2040, as `thumbnet emulate` tells it, for one input. */
 export interface ChipFigures {
@@ -59,7 +69,7 @@ export interface Figures {
 export interface Measurement {
   readonly figures: Figures;
   /** What it answers on each part, to be compared with. */
-  readonly answers: { readonly [part in MeasuredPart]?: Answers };
+  readonly answers: { readonly [part in MeasuredPart | "train"]?: Answers };
   readonly float: Uint8Array;
   readonly int8: Uint8Array;
 }
@@ -102,6 +112,12 @@ function int8Outputs(model: Model, examples: Examples, elements: number): Float3
   return result;
 }
 
+/** Training examples without a class get the one that another network, the whole one, answers. */
+function completed(own: Answers, { float }: Answers): Answers {
+  const answered = topClasses(float, own.labels.length);
+  return { ...own, labels: own.labels.map((label, i) => (label === UNLABELLED ? answered[i]! : label)) };
+}
+
 /**
  * Quantises a network, classifies examples with both forms, and runs the int8 one on the emulated chip.
  *
@@ -120,16 +136,24 @@ export async function measureNetwork(
   const elements = elementCount(data.inputShape);
   const { bytes: int8, model } = await quantizeOnSet(graph, data, options, options.quantize, name);
   const accuracy: { [part in MeasuredPart]?: PartFigures } = {};
-  const answers: { [part in MeasuredPart]?: Answers } = {};
+  const answers: { [part in MeasuredPart | "train"]?: Answers } = {};
   const network = new Network(description, parameters, "measured/");
   try {
+    const answer = (examples: Examples): Answers => ({
+      float: logitsOf(network, examples),
+      int8: int8Outputs(model, examples, elements),
+      labels: examples.labels,
+    });
+    let thresholds: Thresholds | null = null;
+    if (data.classes.length === 2) {
+      answers.train = answer(data.train);
+      thresholds = thresholdsOf(completed(answers.train, reference?.train ?? answers.train));
+    }
     for (const part of options.parts) {
       const examples = data[part];
-      const own: Answers = {
-        float: logitsOf(network, examples),
-        int8: int8Outputs(model, examples, elements),
-        labels: examples.labels,
-      };
+      if (examples === undefined)
+        throw new ThumbnetError(`${data.name}: has no examples for the part ${part}`);
+      const own: Answers = { ...answer(examples), thresholds };
       answers[part] = own;
       accuracy[part] = partFigures(own, reference?.[part] ?? null);
     }

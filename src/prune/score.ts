@@ -8,6 +8,14 @@ export interface Answers {
   readonly int8: Float32Array;
   /** [N], with `UNLABELLED` */
   readonly labels: Uint16Array;
+  /** Of two classes: from training examples; see `decisionThreshold`. Null: the largest output decides. */
+  readonly thresholds?: Thresholds | null;
+}
+
+/** Class 1 is what scores above. A score is how far the output of class 1 is above that of class 0. */
+export interface Thresholds {
+  readonly float: number;
+  readonly int8: number;
 }
 
 /** A loss of accuracy against another network on the same examples. */
@@ -25,6 +33,14 @@ export interface FormFigures {
   /** Beside the same form of the other network; null where there is none. */
   readonly agreement: number | null;
   readonly paired: PairedLoss | null;
+  /** With a decision threshold, each network its own; null unless there are two classes. */
+  readonly atThreshold?: ThresholdFigures | null;
+}
+
+export interface ThresholdFigures {
+  readonly threshold: number;
+  readonly accuracy: number;
+  readonly paired: PairedLoss | null;
 }
 
 export interface PartFigures {
@@ -38,7 +54,7 @@ export interface PartFigures {
 }
 
 /** `topClass` of each row. */
-function topClasses(outputs: Float32Array, count: number): Uint16Array {
+export function topClasses(outputs: Float32Array, count: number): Uint16Array {
   const classes = outputs.length / count;
   return Uint16Array.from({ length: count }, (_, i) => {
     return topClass(outputs.subarray(i * classes, (i + 1) * classes));
@@ -70,6 +86,51 @@ export function areaUnderCurve(scores: ArrayLike<number>, labels: ArrayLike<numb
   return positives * negatives === 0 ? null : pairs / (positives * negatives);
 }
 
+/** How far class 1 is above class 0. @param outputs [N, 2] */
+function scoresOf(outputs: Float32Array): Float32Array {
+  return Float32Array.from({ length: outputs.length / 2 }, (_, i) => outputs[2 * i + 1]! - outputs[2 * i]!);
+}
+
+/**
+ * The threshold between two classes that gets the most right of both alike: the mean of the two classes' shares, as
+ * training examples are seldom balanced. Half-way between neighbouring scores; of equals the one nearest to 0.
+ *
+ * @param scores [N]
+ * @returns null where a class has no examples
+ */
+export function decisionThreshold(scores: ArrayLike<number>, labels: ArrayLike<number>): number | null {
+  const order = Array.from({ length: labels.length }, (_, i) => i)
+    .filter((i) => labels[i] === 0 || labels[i] === 1)
+    .sort((a, b) => scores[a]! - scores[b]!);
+  const positives = order.filter((i) => labels[i] === 1).length;
+  const negatives = order.length - positives;
+  if (positives === 0 || negatives === 0) return null;
+  // From below all scores, where all is class 1, upwards.
+  let [right0, right1] = [0, positives];
+  let best = { share: 1 / 2, threshold: scores[order[0]!]! - 1 };
+  order.forEach((example, i) => {
+    if (labels[example] === 0) right0++;
+    else right1--;
+    const [here, next] = [
+      scores[example]!,
+      i + 1 < order.length ? scores[order[i + 1]!]! : scores[example]! + 1,
+    ];
+    if (here === next) return;
+    const share = (right0 / negatives + right1 / positives) / 2;
+    // Where nothing lies between, 0 itself is as good as the middle.
+    const threshold = here <= 0 && next > 0 ? 0 : (here + next) / 2;
+    const isNearer = Math.abs(threshold) < Math.abs(best.threshold);
+    if (share > best.share || (share === best.share && isNearer)) best = { share, threshold };
+  });
+  return best.threshold;
+}
+
+/** Of both forms. @param answers on training examples; those without a class are left aside */
+export function thresholdsOf({ float, int8, labels }: Answers): Thresholds | null {
+  const [a, b] = [decisionThreshold(scoresOf(float), labels), decisionThreshold(scoresOf(int8), labels)];
+  return a === null || b === null ? null : { float: a, int8: b };
+}
+
 function pairedLoss(own: Uint16Array, other: Uint16Array, labels: Uint16Array): PairedLoss {
   let [lost, won, count] = [0, 0, 0];
   labels.forEach((label, i) => {
@@ -82,7 +143,9 @@ function pairedLoss(own: Uint16Array, other: Uint16Array, labels: Uint16Array): 
   return { loss, error: Math.sqrt(Math.max(0, (lost + won) / count - loss ** 2) / count) };
 }
 
-function formFigures(outputs: Float32Array, other: Float32Array | null, labels: Uint16Array): FormFigures {
+function formFigures(own: Answers, reference: Answers | null, form: "float" | "int8"): FormFigures {
+  const { labels, [form]: outputs } = own;
+  const other = reference?.[form] ?? null;
   const count = labels.length;
   const classes = outputs.length / count;
   const top = topClasses(outputs, count);
@@ -90,13 +153,30 @@ function formFigures(outputs: Float32Array, other: Float32Array | null, labels: 
   const theirs = other && topClasses(other, count);
   const share = (wanted: Uint16Array, of: number) =>
     top.filter((value, i) => value === wanted[i]).length / of;
-  const scores = Float32Array.from(labels, (_, i) => outputs[i * classes + 1]! - outputs[i * classes]!);
   return {
     accuracy: share(labels, labelled),
-    auc: classes === 2 ? areaUnderCurve(scores, labels) : null,
+    auc: classes === 2 ? areaUnderCurve(scoresOf(outputs), labels) : null,
     agreement: theirs && share(theirs, count),
     paired: theirs && pairedLoss(top, theirs, labels),
+    atThreshold: thresholdFigures(own, reference, form),
   };
+}
+
+function thresholdFigures(
+  own: Answers,
+  reference: Answers | null,
+  form: "float" | "int8",
+): ThresholdFigures | null {
+  if (!own.thresholds) return null;
+  const { labels } = own;
+  const decide = (outputs: Float32Array, threshold: number) =>
+    Uint16Array.from(scoresOf(outputs), (score) => (score > threshold ? 1 : 0));
+  const threshold = own.thresholds[form];
+  const classes = decide(own[form], threshold);
+  const theirs = reference?.thresholds ? decide(reference[form], reference.thresholds[form]) : null;
+  const right = classes.filter((value, i) => value === labels[i]).length;
+  const labelled = labels.filter((label) => label !== UNLABELLED).length;
+  return { threshold, accuracy: right / labelled, paired: theirs && pairedLoss(classes, theirs, labels) };
 }
 
 /** @param reference the answers of another network on the same examples */
@@ -107,8 +187,8 @@ export function partFigures(own: Answers, reference: Answers | null): PartFigure
   return {
     count,
     labelled: labels.filter((label) => label !== UNLABELLED).length,
-    float: formFigures(float, reference?.float ?? null, labels),
-    int8: formFigures(int8, reference?.int8 ?? null, labels),
+    float: formFigures(own, reference, "float"),
+    int8: formFigures(own, reference, "int8"),
     sameClass: a.filter((value, i) => value === b[i]).length / count,
   };
 }

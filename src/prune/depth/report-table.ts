@@ -69,6 +69,16 @@ const COLUMNS: readonly ReportColumn[] = [
   { title: "agreement %", align: "right", cell: (_, __, part) => optional(part?.float, "agreement") },
   { title: "AUC %", align: "right", cell: (_, __, part) => optional(part?.float, "auc") },
   {
+    title: "int8 % by threshold",
+    align: "right",
+    cell: (_, __, part) => (part?.int8.atThreshold ? spread(part.int8.atThreshold.accuracy) : ""),
+  },
+  {
+    title: "its loss",
+    align: "right",
+    cell: (_, __, part) => (part?.int8.atThreshold?.loss ? spread(part.int8.atThreshold.loss) : ""),
+  },
+  {
     title: "Keras parameters",
     align: "right",
     cell: (entry, whole) => withChange(entry.kerasParameters, whole.kerasParameters),

@@ -23,6 +23,8 @@ export interface FormSummary {
   readonly loss: Spread | null;
   /** Mean over runs of the standard error of the loss, from the number of examples. */
   readonly lossError: number | null;
+  /** Of two classes, with decision thresholds from training examples. */
+  readonly atThreshold: { readonly accuracy: Spread; readonly loss: Spread | null } | null;
 }
 
 export interface PartSummary {
@@ -62,7 +64,7 @@ export interface ReportEntry {
 export interface DepthReport {
   readonly network: string;
   readonly data: string;
-  /** What plots and the Pareto front are of: test where every network was measured on it. */
+  /** What plots and the Pareto front are of: evaluation, else test, where every network was measured on it. */
   readonly part: MeasuredPart;
   readonly entries: readonly ReportEntry[];
   readonly published: PublishedSet | null;
@@ -82,12 +84,17 @@ function summarizeForm(forms: readonly FormFigures[]): FormSummary {
     const values = forms.map(of);
     return values.every((value) => value !== null) ? spread(values) : null;
   };
+  const decided = optional((form) => form.atThreshold?.accuracy ?? null);
   return {
     accuracy: spread(forms.map(({ accuracy }) => accuracy)),
     auc: optional(({ auc }) => auc),
     agreement: optional(({ agreement }) => agreement),
     loss: optional(({ paired }) => paired?.loss ?? null),
     lossError: optional(({ paired }) => paired?.error ?? null)?.mean ?? null,
+    atThreshold: decided && {
+      accuracy: decided,
+      loss: optional((form) => form.atThreshold?.paired?.loss ?? null),
+    },
   };
 }
 
@@ -97,7 +104,8 @@ function summarizePart(parts: readonly PartFigures[]): PartSummary {
   return { count, labelled, float: of("float"), int8: of("int8") };
 }
 
-const PARTS: readonly MeasuredPart[] = ["validation", "test"];
+/** The last one that every network was measured on is reported. */
+const PARTS: readonly MeasuredPart[] = ["validation", "test", "evaluation"];
 
 /** @param all figures of the same network by different seeds */
 function summarizeFigures(all: readonly Figures[]) {
@@ -193,7 +201,8 @@ export function depthReport(
         a.series.localeCompare(b.series) ||
         order.indexOf(a.name) - order.indexOf(b.name),
     );
-  const part = entries.every((entry) => entry.accuracy.test !== undefined) ? "test" : "validation";
+  const part =
+    PARTS.findLast((one) => entries.every(({ accuracy }) => accuracy[one] !== undefined)) ?? "validation";
   const shape = JSON.stringify(inputShape);
   return {
     network: whole.network,
