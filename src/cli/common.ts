@@ -6,8 +6,9 @@ import type { ModelInputs, ReadOptions } from "../data/inputs.ts";
 import { describeRaw, RAW_TYPES } from "../data/raw.ts";
 import { FRONT_END_NAMES } from "../data/sounds.ts";
 import { compileTflite } from "../plan/compile.ts";
-import { isImage } from "../plan/image.ts";
+import { isImage, readImage } from "../plan/image.ts";
 import { OPTIMIZE, type Optimize } from "../plan/plan.ts";
+import { type ExitThreshold, withThresholds } from "../plan/thresholds.ts";
 import { formatJson } from "../report/json.ts";
 import { formatPercent } from "../report/table.ts";
 import type { Engine } from "../runtime/engine.ts";
@@ -43,6 +44,22 @@ export const frontEndOption = () =>
     "from sounds to MFCCs, as the model was trained; default: what fits the range of its input",
   ).choices(FRONT_END_NAMES);
 
+export const exitThresholdOption = () =>
+  new Option(
+    "--exit-threshold <P>",
+    "confidence above 0, up to 1, at which early exits answer (1: never); P1,P2,…: of each exit; default: the file's",
+  ).argParser(parseExitThreshold);
+
+function parseExitThreshold(text: string): ExitThreshold {
+  const values = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+  if (!values.every((value) => value > 0 && value <= 1)) {
+    throw new InvalidArgumentError(
+      "It must be a number above 0, up to 1, or one for each exit with commas between.",
+    );
+  }
+  return values.length === 1 ? values[0]! : values;
+}
+
 export const jsonOption = () => new Option("--json", "print JSON");
 
 /** What INPUT stands for, in the help of commands that take one. */
@@ -76,6 +93,15 @@ export interface EngineOptions {
 }
 
 export interface InputOptions extends EngineOptions, ReadOptions {}
+
+export interface ExitOptions {
+  readonly exitThreshold?: ExitThreshold;
+}
+
+/** The image with other thresholds of its exits, where such are asked for. */
+export function withExitOptions(image: Uint8Array, name: string, { exitThreshold }: ExitOptions): Uint8Array {
+  return exitThreshold === undefined ? image : withThresholds(readImage(image, name), name, exitThreshold);
+}
 
 export interface PlanOptions {
   /** Of no effect on an image, which holds its plan. */
@@ -144,6 +170,18 @@ export function parseNumber(minimum: number, maximum: number): (text: string) =>
     throw new InvalidArgumentError(`It must be a number from ${minimum} to ${maximum}.`);
   };
 }
+
+/** For commands that tell times on the chip. */
+export const clockOption = () =>
+  new Option("--clock <MHz>", "clock of the chip to tell the time for").default(125).argParser(parseClock);
+
+function parseClock(text: string): number {
+  const clock = Number(text);
+  if (/^[\d.]+$/.test(text) && clock >= 0.001 && clock <= 10_000) return clock;
+  throw new InvalidArgumentError("It must be a number of MHz from 0.001 to 10000.");
+}
+
+export const milliseconds = (cycles: number, clock: number) => cycles / clock / 1000;
 
 /** The stored bytes of an input or output. */
 export function storedBytes({ buffer, byteOffset, byteLength }: OutputData): Uint8Array {
