@@ -146,19 +146,20 @@ function windowOptions({ step, dilation }, padding, activation) {
 function conv(random) {
   for (;;) {
     const sample = new Sample(random);
-    const [height, width] = map(random, 700);
+    const [height, width] = map(random, random.chance(0.2) ? 20 : 700);
     const { padding } = windowed(random);
     const geometry = kernelOf(random, height, width, true, padding);
     if (!geometry) continue;
     const { kernel, step, dilation } = geometry;
-    const groups = random.chance(0.1) ? random.integer(2, 4) : 1;
+    const groups = random.chance(0.2) ? random.integer(2, random.chance(0.5) ? 4 : 32) : 1;
+    const batch = random.chance(0.1) ? random.integer(2, 4) : 1;
     const depth = random.chance(0.3) ? random.integer(1, 3) : random.integer(1, 48);
-    const outputs = groups * random.integer(1, random.chance(0.3) ? 96 : 32);
+    const outputs = groups * random.integer(1, groups > 4 ? 4 : random.chance(0.3) ? 96 : 32);
     const out = [0, 1].map((d) => extent(padding, [height, width][d], kernel[d], step, dilation));
     if (out[0] * out[1] * outputs * depth * kernel[0] * kernel[1] > 1.5e6) continue;
-    const x = sample.input([1, height, width, depth * groups]);
+    const x = sample.input([batch, height, width, depth * groups]);
     const zeros = random.chance(0.1) ? random.between(0.4, 0.95) : 0;
-    const layer = sample.weighted([outputs, ...kernel, depth], 0, [1, ...out, outputs], zeros);
+    const layer = sample.weighted([outputs, ...kernel, depth], 0, [batch, ...out, outputs], zeros);
     const options = windowOptions(geometry, padding, layer.activation);
     return sample.graph("CONV_2D", [x, layer.weights, layer.bias], layer.output, options);
   }

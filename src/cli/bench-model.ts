@@ -3,6 +3,8 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readWhole } from "../data/files.ts";
 import { ThumbnetError } from "../errors.ts";
+import { readImage } from "../plan/image.ts";
+import { exitCosts } from "../report/exits.ts";
 import { type OperatorSummary, type PortSummary, summarize, totalCost } from "../report/summary.ts";
 
 /** A model file and, where it is no image, the cost of its operators. */
@@ -12,6 +14,8 @@ export interface BenchModel {
   readonly inputs: readonly PortSummary[];
   readonly operators: readonly OperatorSummary[];
   readonly macs: number | null;
+  /** By early exit: MACs up to it. */
+  readonly exitMacs: readonly (number | null)[];
 }
 
 /** The models of the repository. @throws ThumbnetError where there are none */
@@ -30,7 +34,9 @@ export async function defaultModels(): Promise<string[]> {
 /** @throws ThumbnetError when the file cannot be read or the model cannot run */
 export async function openBenchModel(path: string): Promise<BenchModel> {
   const bytes = await readWhole(path);
-  const { inputs, operators, problem } = summarize(bytes, basename(path));
+  const { inputs, operators, image, problem } = summarize(bytes, basename(path));
   if (problem) throw problem;
-  return { name: basename(path), bytes, inputs, operators, macs: totalCost(operators, "macs") };
+  const ends = exitCosts(readImage(image!), operators);
+  const exitMacs = ends.slice(0, -1).map(({ macs }) => macs);
+  return { name: basename(path), bytes, inputs, operators, macs: totalCost(operators, "macs"), exitMacs };
 }

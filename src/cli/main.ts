@@ -5,6 +5,7 @@ import { ThumbnetError } from "../errors.ts";
 import { benchCommand } from "./bench.ts";
 import { emulateCommand } from "./emulate.ts";
 import { evalCommand } from "./eval.ts";
+import { exitsCommand } from "./exits.ts";
 import { exportCommand } from "./export.ts";
 import { fetchCommand } from "./fetch.ts";
 import { inspectCommand } from "./inspect.ts";
@@ -48,6 +49,7 @@ function program(): Command {
     verifyCommand,
     trainCommand,
     pruneCommand,
+    exitsCommand,
     quantizeCommand,
     fetchCommand,
     benchCommand,

@@ -58,7 +58,7 @@ async function readFloatGraph(path: string): Promise<FloatSource> {
   const name = basename(path);
   if (!isCheckpoint(bytes)) return { graph: graphFromTflite(readTflite(bytes, name), name), affines: null };
   const { description, parameters, origin } = await readNetwork(path);
-  const trained = (origin as { quantizationAware?: { affines: Affines } }).quantizationAware;
+  const trained = (origin as { quantizationAware?: { affines: Affines } } | null)?.quantizationAware;
   return { graph: graphFromNetwork(description, parameters), affines: trained?.affines ?? null };
 }
 

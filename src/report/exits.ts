@@ -38,7 +38,7 @@ function known(
   join: (a: number, b: number) => number,
 ): number | null {
   const values = operators.map((op) => op[key]);
-  return values.every((value) => value !== null) ? values.reduce(join, 0) : null;
+  return values.every((value) => value !== null) ? values.reduce((a, b) => join(a, b), 0) : null;
 }
 
 /** `0.9`, or `0.5 to 1` where classes differ. */

@@ -41,8 +41,12 @@ export function distillation(teacher: Network, network: Network, options: Distil
   };
 }
 
-/** @param answers the teacher's logits, all [N, classes] */
-function blend(
+/**
+ * The teacher's part of the loss and the labels', as `distillation` weighs them.
+ *
+ * @param answers the teacher's logits, all [N, classes]
+ */
+export function blend(
   logits: tf.Tensor,
   answers: tf.Tensor,
   targets: tf.Tensor,

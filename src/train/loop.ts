@@ -10,7 +10,7 @@ import { Adam } from "./adam.ts";
 import { memory, WeightAverage } from "./average.ts";
 import { type Batch, batchCount, type EpochOptions, epochBatches } from "./batches.ts";
 import { writeNetwork } from "./checkpoint.ts";
-import { evaluate } from "./evaluate.ts";
+import { type Evaluation, evaluate } from "./evaluate.ts";
 import { classCount, type NetworkDescription } from "./network/description.ts";
 import type { Parameters } from "./network/parameters.ts";
 import type { Network } from "./network.ts";
@@ -77,6 +77,8 @@ export interface TrainHooks {
   readonly constraint?: Constraint;
   /** The class of each validation example; default: their labels. */
   readonly validationLabels?: Uint16Array;
+  /** How good the network is on the validation examples; default: by its logits and `validationLabels`. */
+  readonly validate?: (network: Network) => Evaluation;
   /** What the learning rate of each parameter is multiplied by; default: 1. */
   readonly rateFactor?: (parameter: string) => number;
   /** The batches of an epoch; default: `epochBatches`, made between the steps. */
@@ -143,6 +145,11 @@ export async function train(
 ): Promise<TrainResult> {
   checkFit(network.description, data);
   checkCounts(data, options);
+  if (network.description.exits?.length && hooks.validate === undefined) {
+    throw new ThumbnetError(
+      `${network.description.name}: has early exits; thumbnet exits train trains those`,
+    );
+  }
   const run = new Run(network, data, out, options, hooks);
   try {
     return await run.toTheEnd();
@@ -253,11 +260,9 @@ class Run {
     const candidate = this.#average?.parameters() ?? own;
     this.#hooks.constraint?.apply(candidate);
     if (this.#average) this.#network.assign(candidate);
-    const { accuracy, loss: validationLoss } = evaluate(
-      this.#network,
-      this.#data.validation,
-      this.#hooks.validationLabels,
-    );
+    const { accuracy, loss: validationLoss } =
+      this.#hooks.validate?.(this.#network) ??
+      evaluate(this.#network, this.#data.validation, this.#hooks.validationLabels);
     if (this.#average) this.#network.assign(own);
     const best = this.#best;
     const isBetter = accuracy > best.accuracy || (accuracy === best.accuracy && validationLoss < best.loss);

@@ -1,5 +1,7 @@
-import type { Exit, Graph, Operator, Tensor } from "../../src/graph/graph.ts";
-import { bias, constant, perChannel, probabilities, tensor } from "../tflite/samples.ts";
+import type { Exit, Graph, Operator, Quantization, Tensor } from "../../src/graph/graph.ts";
+import { elementCount } from "../../src/graph/shape.ts";
+import { constant, integers, perChannel, probabilities, quantization, tensor } from "../tflite/samples.ts";
+import { Random } from "./random.ts";
 
 const WINDOW = { padding: "SAME", strideHeight: 1, strideWidth: 1, activation: "RELU6" } as const;
 
@@ -11,12 +13,17 @@ export function exitNetwork(classes = 3, exits: readonly Partial<Exit>[] = [{}, 
   const tensors: Tensor[] = [];
   const operators: Operator[] = [];
   const add = (made: Tensor) => tensors.push(made) - 1;
+  const random = new Random(7);
+  const weights = (name: string, shape: number[], quantization: Quantization) => {
+    const data = Uint8Array.from({ length: elementCount(shape) }, () => random.integer(-127, 127) & 255);
+    return add(constant(name, shape, { quantization, data }));
+  };
   const convolution = (input: number, name: string) => {
-    const [depth, scales] = [tensors[input]!.shape[3]!, [0.1, 0.2, 0.3, 0.4]];
+    const [depth, scales] = [tensors[input]!.shape[3]!, [0.002, 0.003, 0.004, 0.005]];
     const inputs = [
       input,
-      add(constant(`${name}/w`, [4, 3, 3, depth], { quantization: perChannel(0, ...scales) })),
-      add(bias(...scales)),
+      weights(`${name}/w`, [4, 3, 3, depth], perChannel(0, ...scales)),
+      add(integers(`${name}/bias`, [4], [300, -200, 100, 0])),
     ];
     const output = add(tensor(name, [1, 6, 6, 4]));
     operators.push({
@@ -36,9 +43,9 @@ export function exitNetwork(classes = 3, exits: readonly Partial<Exit>[] = [{}, 
       options: { ...WINDOW, padding: "VALID", filterHeight: 6, filterWidth: 6, activation: "NONE" },
     });
     const logits = add(tensor(`${name}/logits`, [1, classes]));
-    const weights = add(constant(`${name}/w`, [classes, 4]));
+    const dense = weights(`${name}/w`, [classes, 4], quantization(0.02));
     const options = { activation: "NONE", keepNumDims: false } as const;
-    operators.push({ kind: "FULLY_CONNECTED", inputs: [pooled, weights, -1], outputs: [logits], options });
+    operators.push({ kind: "FULLY_CONNECTED", inputs: [pooled, dense, -1], outputs: [logits], options });
     const output = add(tensor(name, [1, classes], probabilities));
     operators.push({ kind: "SOFTMAX", inputs: [logits], outputs: [output], options: { beta: 1 } });
     return output;

@@ -5,6 +5,15 @@ export type Fields = Readonly<Record<string, number>>;
 /** How often a kernel does something, by what. */
 export type Features = Readonly<Record<string, number>>;
 
+/** Adds counts up. */
+export class Counts {
+  readonly all: Record<string, number> = {};
+
+  add(counts: Features): void {
+    for (const [name, count] of Object.entries(counts)) this.all[name] = (this.all[name] ?? 0) + count;
+  }
+}
+
 export function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }

@@ -4,27 +4,16 @@
  * `firmware/kernels` and of what those call; where time depends on the data, they are what is usual.
  */
 import type { DecodedRecord } from "../../plan/disassemble.ts";
-import { type KernelName, REQUANTIZATION, REQUANTIZATION_FORMS, structLayout } from "../../plan/layout.ts";
+import { type KernelName, REQUANTIZATION, structLayout } from "../../plan/layout.ts";
 import { readStruct } from "../../plan/struct.ts";
 import { copied, type Features, type Fields, filled, sum, taps } from "./counts.ts";
 import { depthwiseFeatures } from "./depthwise.ts";
 import { matrixFeatures } from "./matrix.ts";
+import { requantized, type Surroundings } from "./requantized.ts";
 
 const REQUANTIZATION_LAYOUT = structLayout(REQUANTIZATION);
 
-/** What a record's kernel needs to know of the image, beside the record. */
-export interface Surroundings {
-  readonly image: Uint8Array;
-  /** Whether sums become int8 by the two-part form. */
-  readonly isTwoPart: boolean;
-}
-
-/** Outputs by how they are requantised: one of the two counts is 0. */
-function requantized(outputs: number, isTwoPart: boolean): Features {
-  return isTwoPart ? { twoPart: outputs } : { exact: outputs };
-}
-
-function fullyConnected(f: Fields, { isTwoPart }: Surroundings): Features {
+function fullyConnected(f: Fields, around: Surroundings): Features {
   const { batch, inputChannels, outputChannels } = f;
   const quads = batch! * Math.ceil(outputChannels! / 4);
   return {
@@ -32,7 +21,7 @@ function fullyConnected(f: Fields, { isTwoPart }: Surroundings): Features {
     input: batch! * inputChannels!,
     quad: quads,
     quadPair: quads * Math.ceil(inputChannels! / 2),
-    ...requantized(batch! * outputChannels!, isTwoPart),
+    ...requantized(batch! * outputChannels!, around),
   };
 }
 
@@ -49,11 +38,21 @@ function pool(f: Fields): Features {
   };
 }
 
-/** A division takes longer the larger the quotient is; the mean of many inputs is small. */
+/** Inputs of a window up to which four channels are summed at once. */
+const MOST_IN_HALVES = 257;
+
+/** Where channels are whole words, four are summed at once. A division takes longer the larger the quotient is. */
 function averagePool(f: Fields): Features {
-  const counts = pool(f);
-  const bits = Math.max(0, 7 - Math.log2(counts.tap! / counts.output!) / 2);
-  return { ...counts, quotientBit: counts.output! * bits };
+  const { window, output, windowRow, tap } = pool(f) as Record<
+    "window" | "output" | "windowRow" | "tap",
+    number
+  >;
+  const count = tap / output;
+  const isByFour = f.inputChannels! % 4 === 0 && f.input! % 4 === 0 && count <= MOST_IN_HALVES;
+  const sums = isByFour
+    ? { four: output / 4, windowRowFour: windowRow / 4, tapFour: tap / 4 }
+    : { one: output, windowRow, tap };
+  return { window, output, ...sums, quotientBit: output * Math.max(0, 7 - Math.log2(count) / 2) };
 }
 
 function dimensions(f: Fields): readonly [number, number, number, number] {
@@ -152,10 +151,9 @@ const FEATURES: Readonly<Record<KernelName, (fields: Fields, around: Surrounding
 /** The counts of a record; `call` is 1. */
 export function recordFeatures({ kernel, fields }: DecodedRecord, image: Uint8Array): Features {
   const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
-  const { requantization } = fields;
-  const isTwoPart =
-    requantization !== undefined &&
-    readStruct<typeof REQUANTIZATION>(view, requantization, REQUANTIZATION_LAYOUT).form ===
-      REQUANTIZATION_FORMS.TWO_PART;
-  return { call: 1, ...FEATURES[kernel](fields, { image, isTwoPart }) };
+  const requantization =
+    fields.requantization === undefined
+      ? null
+      : readStruct<typeof REQUANTIZATION>(view, fields.requantization, REQUANTIZATION_LAYOUT);
+  return { call: 1, ...FEATURES[kernel](fields, { image, requantization }) };
 }

@@ -1,6 +1,7 @@
 /** Pointwise and full convolution: three or six pixels are packed, and multiplied by all weights. */
-import { copied, type Features, type Fields, filled, sum, taps } from "./counts.ts";
-import type { Surroundings } from "./features.ts";
+import { alignUp } from "../../plan/layout.ts";
+import { Counts, copied, type Features, type Fields, filled } from "./counts.ts";
+import { isTwoPart, requantized, type Surroundings } from "./requantized.ts";
 
 /** Passes over all weights, by the pixels that they take at a time. */
 function passes(pixels: number, columns: number): { six: number; three: number } {
@@ -21,7 +22,7 @@ function sparsePairs(image: Uint8Array, weights: number, channels: number): { pa
   return { pairs, turns };
 }
 
-export function matrixFeatures(f: Fields, { image, isTwoPart }: Surroundings): Features {
+export function matrixFeatures(f: Fields, around: Surroundings): Features {
   const isConv = f.kernelHeight !== undefined;
   const groups = f.groups ?? 1;
   const depth = ((f.kernelHeight ?? 1) * (f.kernelWidth ?? 1) * f.inputChannels!) / groups;
@@ -31,18 +32,20 @@ export function matrixFeatures(f: Fields, { image, isTwoPart }: Surroundings): F
   const [sixes, threes] = [repeats * six, repeats * three];
   const channels = f.outputChannels! / groups;
   const triples = 2 * sixes + threes;
-  const packs = triples * (f.kernelHeight ?? 1);
+  const [packs, rows] =
+    f.dilationWidth! > 1 ? [f.kernelHeight! * f.kernelWidth!, 1] : [1, f.kernelHeight ?? 1];
   const counts: Record<string, number> = {
     group: repeats,
     six: sixes,
     three: threes,
-    pack: packs,
+    pack: triples * packs,
+    packedRow: triples * packs * rows,
     packedInput: triples * depth,
     channelSix: sixes * channels,
     channelThree: threes * channels,
   };
   if (f.sparse) {
-    const { pairs, turns } = sparsePairs(image, f.weights!, channels);
+    const { pairs, turns } = sparsePairs(around.image, f.weights!, channels);
     Object.assign(counts, {
       sparseSix: sixes * channels,
       sparseThree: threes * channels,
@@ -57,55 +60,66 @@ export function matrixFeatures(f: Fields, { image, isTwoPart }: Surroundings): F
       weightWord: (sixes + threes) * channels * Math.ceil(depth / 4),
     });
   }
-  if (!isTwoPart || f.unpack! < depth) {
+  if (!isTwoPart(around) || f.unpack! < depth) {
     // Sums leave their lanes into int32, and become int8 in C.
     const chunks = Math.ceil(depth / f.unpack!);
     Object.assign(counts, {
       unpackedSix: sixes * channels * chunks,
       unpackedThree: threes * channels * chunks,
       stored: (sixes + threes) * channels,
-      [isTwoPart ? "twoPart" : "exact"]: repeats * pixels * channels,
+      ...requantized(repeats * pixels * channels, around),
     });
   }
   if (!isConv) return counts;
-  return { ...counts, ...windowFeatures(f, (3 * triples) / (repeats * pixels), repeats, groups) };
+  return { ...counts, ...copiesOfRows(f, repeats, groups) };
 }
 
-/** Rows of windows that are put together from the picture and padding; the others are read where they lie. */
-function windowFeatures(f: Fields, share: number, repeats: number, groups: number): Features {
+/** Elements of the input along an axis that windows reach. */
+function covered(outputs: number, stride: number, kernel: number, dilation: number): number {
+  return (outputs - 1) * stride + (kernel - 1) * dilation + 1;
+}
+
+/**
+ * Input rows that are copied with their padding: each is loaded once, before the pass that needs it, and what the next
+ * pass needs again is moved to the front.
+ */
+function copiesOfRows(f: Fields, repeats: number, groups: number): Features {
   const segment = f.inputChannels! / groups;
-  const rowTaps = taps(
-    f.outputHeight!,
-    f.kernelHeight!,
-    f.strideHeight!,
-    f.dilationHeight!,
-    f.padTop!,
-    f.inputHeight!,
-  );
-  const columnTaps = taps(
-    f.outputWidth!,
-    f.kernelWidth!,
-    f.strideWidth!,
-    f.dilationWidth!,
-    f.padLeft!,
-    f.inputWidth!,
-  );
-  const insideRows = sum(rowTaps);
-  const outsideRows = f.outputHeight! * f.kernelHeight! - insideRows;
-  const whole = columnTaps.filter((count) => count === f.kernelWidth!).length;
-  const cut = f.outputWidth! - whole;
-  const isContiguous = f.kernelWidth === 1 || (f.dilationWidth! === 1 && groups === 1);
-  const times = repeats * share;
-  const made = times * insideRows * (isContiguous ? cut : f.outputWidth!);
-  const tapsMade =
-    times * insideRows * sum(columnTaps.filter((count) => !isContiguous || count < f.kernelWidth!));
-  const row = f.kernelWidth! * segment;
-  const isAligned = segment % 4 === 0 && f.inputChannels! % 4 === 0;
-  return {
-    windowRow: times * f.outputWidth! * f.outputHeight! * f.kernelHeight!,
-    madeRow: made,
-    paddedRow: times * insideRows * cut,
-    ...filled(times * (outsideRows * f.outputWidth! + insideRows * cut), row),
-    ...copied(tapsMade, segment, isAligned ? 1 : 0),
-  };
+  const columns = covered(f.outputWidth!, f.strideWidth!, f.kernelWidth!, f.dilationWidth!);
+  const height = covered(f.outputHeight!, f.strideHeight!, f.kernelHeight!, f.dilationHeight!);
+  const isPadded = f.padTop! + f.padLeft! > 0 || columns > f.inputWidth! || height > f.inputHeight!;
+  if (!isPadded && groups === 1) return {};
+  const pitch = alignUp(columns * segment, 4);
+  const reach = height - (f.outputHeight! - 1) * f.strideHeight!;
+  const inside = Math.min(columns - f.padLeft!, f.inputWidth!);
+  const [calls, bytes] = groups === 1 ? [1, inside * segment] : [inside, segment];
+  const counts = new Counts();
+  let [first, end] = [-f.padTop!, -f.padTop!];
+  for (const [top, last] of topsOfPasses(f)) {
+    counts.add({ ready: repeats });
+    if (top !== first)
+      counts.add({ moved: repeats, movedWords: (repeats * Math.max(0, end - top) * pitch) / 4 });
+    first = top;
+    end = Math.max(end, top);
+    for (; end < last + reach; end++) {
+      counts.add(filled(repeats, pitch));
+      if (end < 0 || end >= f.inputHeight!) continue;
+      const from = f.input! + end * f.inputWidth! * f.inputChannels!;
+      const isAligned = [from, f.padLeft! * segment, groups === 1 ? 0 : segment].every((n) => n % 4 === 0);
+      counts.add(copied(repeats * calls, bytes, isAligned ? 1 : 0));
+    }
+  }
+  return counts.all;
+}
+
+/** For each pass the upper ends of its first and its last window. */
+function* topsOfPasses(f: Fields) {
+  const pixels = f.outputHeight! * f.outputWidth!;
+  const top = (pixel: number) => Math.floor(pixel / f.outputWidth!) * f.strideHeight! - f.padTop!;
+  for (let at = 0; at < pixels; ) {
+    const most = f.columns! > 3 && pixels - at > 3 ? 6 : 3;
+    const next = Math.min(pixels, at + most);
+    yield [top(at), top(next - 1)] as const;
+    at = next;
+  }
 }

@@ -30,9 +30,12 @@ function isBetweenBlocks(network: NetworkDescription, last: number): boolean {
  * The cuts of a network, first to last: after the ReLU that follows a convolution (not a depthwise one) or the sum
  * that ends a residual block, never inside such a block.
  *
- * @throws ThumbnetError when the description is not sound
+ * @throws ThumbnetError when the description is not sound, or has early exits
  */
 export function cuts(network: NetworkDescription): Cut[] {
+  if (network.exits?.length) {
+    throw new ThumbnetError(`${network.name}: has early exits; supported: networks without`);
+  }
   const { layers } = network;
   const shapes = layerShapes(network);
   return layers.flatMap((layer, i): Cut[] => {

@@ -93,12 +93,26 @@ export type Layer =
   | Dense
   | Add;
 
+/** Logits that may answer in place of the last layer's. */
+export interface ExitLayer {
+  /** What its probabilities are called in exported models. */
+  readonly name: string;
+  /** The layer that gives its logits, [classes]. */
+  readonly layer: string;
+  /** What its logits are divided by before the softmax of exported models; default: 1. */
+  readonly temperature?: number;
+}
+
 export interface NetworkDescription {
   readonly name: string;
   /** [height, width, channels] */
   readonly inputShape: readonly [number, number, number];
   /** The last one gives the logits, [classes]; a softmax follows it in exported models. */
   readonly layers: readonly Layer[];
+  /** Early exits, in the order in which they are decided; each comes before the layers that it spares. */
+  readonly exits?: readonly ExitLayer[];
+  /** What the last layer's logits are divided by before the softmax of exported models; default: 1. */
+  readonly temperature?: number;
 }
 
 /** What layers call the network's input. */
@@ -173,7 +187,7 @@ function layerShape(layer: Layer, input: Shape, other: Shape | undefined): Shape
 /**
  * The output shape of every layer.
  *
- * @throws ThumbnetError naming the layer that does not fit, has a name twice or reads what is not before it
+ * @throws ThumbnetError naming the layer or exit that does not fit, has a name twice or reads what is not before it
  */
 export function layerShapes(network: NetworkDescription): Shape[] {
   const shapes: Shape[] = [];
@@ -197,6 +211,13 @@ export function layerShapes(network: NetworkDescription): Shape[] {
       throw new ThumbnetError(`${network.name}: layer "${layer.name}" (${layer.kind}): ${error.message}`);
     }
   });
+  for (const { name, layer } of network.exits ?? []) {
+    const shape = shapes[layerIndex(network, layer)] ?? network.inputShape;
+    if (sameShape(shape, shapes.at(-1)!) && layer !== network.layers.at(-1)!.name) continue;
+    const found = `layer "${layer}", which gives ${formatShape(shape)}`;
+    const wanted = `another layer than the last, of its shape ${formatShape(shapes.at(-1)!)}`;
+    throw new ThumbnetError(`${network.name}: exit "${name}" is ${found}; it must be ${wanted}`);
+  }
   return shapes;
 }
 
