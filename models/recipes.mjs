@@ -42,16 +42,15 @@ export const RECIPES = {
     ],
     prune: [
       words(
-        "prune depth WHOLE --data DATA --cut all --head strided --distill --epochs 15 --augmentation 0 --feature-cache 2500 --seed 1",
+        "prune depth WHOLE --data DATA --cut all --head strided --distill --epochs 6 --augmentation 0 --feature-cache 2500 --seed 1",
       ),
       words(
-        "prune depth WHOLE --data DATA --cut block3,block2 --head strided --unfrozen --distill --epochs 4 --augmentation 0.5 --seed 1",
+        "prune depth WHOLE --data DATA --cut block3 --head strided --unfrozen --distill --epochs 4 --augmentation 0.5 --seed 1",
       ),
     ],
     files: {
       cifar10: { result: "whole", note: "whole" },
       "cifar10-block3": { result: "block3-strided-unfrozen-distilled-seed1", note: "cut after block 3" },
-      "cifar10-block2": { result: "block2-strided-unfrozen-distilled-seed1", note: "cut after block 2" },
     },
   },
 };
