@@ -131,10 +131,17 @@ static int32_t covered(int32_t outputs, int32_t stride, int32_t taps, int32_t di
   return (outputs - 1) * stride + (taps - 1) * dilation + 1;
 }
 
+/* Channels of a group: the chip does not divide. */
+static int32_t part(int32_t channels, int32_t groups) {
+  int32_t count = 0;
+  for (; channels > 0; channels -= groups) count++;
+  return count;
+}
+
 void conv_s8(const void *record, const uint8_t *image, uint8_t *arena, uint8_t *scratch) {
   const conv_s8_record *r = (const conv_s8_record *)record;
-  const int32_t inputs = r->groups == 1 ? r->input_channels : r->input_channels / r->groups;
-  const int32_t outputs = r->groups == 1 ? r->output_channels : r->output_channels / r->groups;
+  const int32_t inputs = part(r->input_channels, r->groups);
+  const int32_t outputs = part(r->output_channels, r->groups);
   const int32_t depth = r->kernel_height * r->kernel_width * inputs;
   const int32_t pixels = r->output_height * r->output_width;
   const int32_t columns = covered(r->output_width, r->stride_width, r->kernel_width, r->dilation_width);
