@@ -7,7 +7,7 @@
  *   r0 packed inputs   r1 weights   r2 four weights   r3 one weight   r4-r7 inputs, products   r8-r11 sums
  *   r12 end of the inputs after which sums are taken out of their lanes; of a row of sparse weights, its end
  *
- * Results: 7 to take a sum out of its lane, 8 to scale it, 8 to store it.
+ * Results: 4 to take a sum out of its lane, 13 to scale it, 4 to store it; 33 for a channel.
  */
   .syntax unified
   .cpu cortex-m0plus
@@ -46,14 +46,12 @@
   .equ NEXT_CONSTANTS, 60
   .equ SCALE_SHIFT, 64
   .equ STORE_SHIFT, 68
-  .equ STORE_LOW, 72
-  .equ STORE_MOST, 76
-  .equ STORE_AT, 80
-  .equ STORE_END, 84
-  .equ TO_SECOND, 88
-  .equ TO_THIRD, 92
-  .equ BACK, 96
-  .equ FULL_STEP, 100
+  .equ STORE_MOST, 72
+  .equ STORE_AT, 76
+  .equ STORE_END, 80
+/* From the first pixel's output to the others'. */
+  .equ TO_OTHERS, 84
+  .equ INTO, 104
   .equ FRAME, 108
 /* The frame, r4-r11 and lr. */
   .equ STACK_BYTES, 144
@@ -128,27 +126,25 @@
   str r3, [sp, #SUMS + \offset]
 .endm
 
-/* The two-part form before its output shift, not below 0; r0 low factor, r1 high factor, r2 offset, r7 product shift */
+/*
+ * The two-part form: r0 low factor, r1 high factor, r8 offset, r7 product shift, r2 output shift, r9 the largest result
+ * above the least one, lr that
+ */
 .macro scale sum
   mov r3, \sum
   muls r3, r0, r3
   asrs r3, r3, r7
   muls \sum, r1, \sum
   adds \sum, \sum, r3
-  adds \sum, \sum, r2
+  add \sum, \sum, r8
+  asrs \sum, \sum, r2
   asrs r3, \sum, #31
   bics \sum, \sum, r3
-.endm
-
-/* r0 where to, r1 and r2 the largest result above the least one and that, r3 bytes to the next, r7 output shift */
-.macro store result
-  asrs \result, \result, r7
-  cmp \result, r1
+  cmp \sum, r9
   bls 1f
-  mov \result, r1
+  mov \sum, r9
 1:
-  adds \result, \result, r2
-  strb \result, [r0]
+  add \sum, \sum, lr
 .endm
 
 /* \log2: of the bytes that an input takes, packed */
@@ -185,6 +181,17 @@
   lsls r4, r4, #1
   adr r5, \name\()_loop
   adds r4, r4, r5
+  str r4, [sp, #INTO]
+  /* Whole words are loaded there as well: the instruction before. */
+  subs r4, r4, #2
+  ldr r5, [sp, #SHIFT]
+  cmp r5, #0
+  beq 1f
+  adr r4, \name\()_sparse_entry
+  cmp r5, #SPARSE
+  bhs 1f
+  adr r4, \name\()_part_entry
+1:
   str r4, [sp, #ENTRY]
   lsls r3, r3, #\log2
   adds r3, r3, r2
@@ -206,15 +213,19 @@
 \name\()_first_channel:
   start_lanes
   ldr r0, [sp, #START]
-  ldr r3, [sp, #SHIFT]
-  cmp r3, #SPARSE
-  bhs 1f
   ldr r7, [sp, #ENTRY]
+  mov pc, r7
+
+  .balign 4
+\name\()_sparse_entry:
+  b \name\()_sparse
+  .balign 4
+\name\()_part_entry:
+  ldr r3, [sp, #SHIFT]
+  ldr r7, [sp, #INTO]
   ldmia r1!, {r2}
   asrs r2, r2, r3
   mov pc, r7
-1:
-  b \name\()_sparse
 
   /* Where the lowest four bits of the depth enter. */
   .balign 4
@@ -244,50 +255,38 @@
   str r7, [sp, #NEXT_CONSTANTS]
   asrs r1, r0, #16
   sxth r0, r0
-  ldr r7, [sp, #SCALE_SHIFT]
   unpack r8, r9
+  mov r8, r2
+  ldr r2, [sp, #STORE_MOST]
+  mov r9, r2
+  ldr r7, [sp, #SCALE_SHIFT]
+  ldr r2, [sp, #STORE_SHIFT]
   scale r4
   scale r5
   scale r6
+  ldr r3, [sp, #STORE_AT]
+  strb r4, [r3]
+  ldr r4, [sp, #TO_OTHERS]
+  strb r5, [r3, r4]
+  ldr r4, [sp, #TO_OTHERS + 4]
+  strb r6, [r3, r4]
   .if \log2 == 4
-  mov r8, r4
-  mov r9, r5
-  mov lr, r6
   unpack r10, r11
   scale r4
   scale r5
   scale r6
+  ldr r3, [sp, #STORE_AT]
+  ldr r7, [sp, #TO_OTHERS + 8]
+  strb r4, [r3, r7]
+  ldr r7, [sp, #TO_OTHERS + 12]
+  strb r5, [r3, r7]
+  ldr r7, [sp, #TO_OTHERS + 16]
+  strb r6, [r3, r7]
   .endif
-  ldr r0, [sp, #STORE_AT]
-  ldr r1, [sp, #STORE_MOST]
-  ldr r2, [sp, #STORE_LOW]
-  ldr r7, [sp, #STORE_SHIFT]
-  ldr r3, [sp, #TO_SECOND]
-  store r4
-  adds r0, r0, r3
-  ldr r3, [sp, #TO_THIRD]
-  store r5
-  adds r0, r0, r3
-  store r6
-  .if \log2 == 4
-  /* The first three pixels come last: they have always another behind them. */
-  ldr r3, [sp, #BACK]
-  subs r0, r0, r3
-  ldr r3, [sp, #FULL_STEP]
-  mov r4, r8
-  mov r5, r9
-  mov r6, lr
-  store r4
-  adds r0, r0, r3
-  store r5
-  adds r0, r0, r3
-  store r6
-  .endif
-  ldr r0, [sp, #STORE_AT]
-  adds r0, r0, #1
-  str r0, [sp, #STORE_AT]
-  ldr r3, [sp, #STORE_END]
-  cmp r0, r3
+  adds r3, r3, #1
+  str r3, [sp, #STORE_AT]
+  ldr r4, [sp, #STORE_END]
+  cmp r3, r4
   beq \name\()_end
   b \name\()_channel
 
@@ -386,39 +385,29 @@
   ldr r2, [r0, #OUTPUT_SHIFT]
   str r2, [sp, #STORE_SHIFT]
   ldr r2, [r0, #LOW]
-  str r2, [sp, #STORE_LOW]
+  mov lr, r2
   ldr r2, [r0, #MOST]
   str r2, [sp, #STORE_MOST]
   ldr r2, [r0, #OUTPUT]
-  ldr r3, [r0, #STEP]
-  ldr r4, [r0, #PIXELS]
-  .if \log2 == 4
-  str r3, [sp, #FULL_STEP]
-  lsls r5, r3, #1
-  adds r5, r5, r3
-  adds r2, r2, r5
-  subs r4, r4, #3
-  .endif
-  /* Pixels that are not wanted are stored where the last one is, before it or as the same. */
-  movs r6, #0
-  movs r7, #0
-  cmp r4, #2
-  blo 1f
-  mov r6, r3
-  beq 1f
-  mov r7, r3
-1:
-  str r6, [sp, #TO_SECOND]
-  str r7, [sp, #TO_THIRD]
-  .if \log2 == 4
-  adds r5, r5, r6
-  adds r5, r5, r7
-  str r5, [sp, #BACK]
-  .endif
   str r2, [sp, #STORE_AT]
   ldr r3, [r0, #CHANNELS]
   adds r2, r2, r3
   str r2, [sp, #STORE_END]
+  /* Pixels that are not wanted are the last one again, and stored there. */
+  ldr r3, [r0, #STEP]
+  ldr r4, [r0, #PIXELS]
+  movs r2, #0
+  add r5, sp, #TO_OTHERS
+  .rept (1 << \log2) * 3 / 8 - 1
+  subs r4, r4, #1
+  beq 1f
+  adds r2, r2, r3
+  b 2f
+1:
+  movs r4, #1
+2:
+  stmia r5!, {r2}
+  .endr
   b \name\()_first_channel
 
   .size \name, . - \name
