@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #define IMAGE_MAGIC 0x54454e54u
-#define IMAGE_VERSION 2
+#define IMAGE_VERSION 3
 #define IMAGE_CHECKED_FROM 16u
 #define RECORD_BYTES 68u
 /* In place of a tensor's operand: it never exists whole. */
@@ -102,7 +102,6 @@ typedef struct {
   uint16_t pad_left;
   uint16_t groups;
   uint16_t unpack;
-  uint8_t columns;
   uint8_t sparse;
   int8_t input_zero_point;
   int8_t output_zero_point;
@@ -122,7 +121,6 @@ typedef struct {
   uint16_t input_channels;
   uint16_t output_channels;
   uint16_t unpack;
-  uint8_t columns;
   uint8_t sparse;
   int8_t output_zero_point;
   int8_t activation_min;

@@ -13,7 +13,7 @@ export type Fields = Readonly<Record<string, FieldType>>;
 /** "TNET" */
 export const MAGIC = 0x54454e54;
 /** Raised with every change of the layout; an image of another version is refused. */
-export const VERSION = 2;
+export const VERSION = 3;
 /** Every record has this size, so that a runtime can step through them without knowing any. */
 export const RECORD_BYTES = 68;
 /** Set in an operand that lies in the image (a constant); clear when it lies in the arena. */
@@ -137,8 +137,6 @@ const CHANNELS = { weights: "constant", requantization: "constant" } as const;
 const MATRIX = {
   /** Inputs after which sums are taken out of their lanes, counted from the end; a multiple of 16, or the depth. */
   unpack: "u16",
-  /** Pixels at a time: 6 or 3. */
-  columns: "u8",
   /** 1: the weights are sparse. */
   sparse: "u8",
 } as const;
