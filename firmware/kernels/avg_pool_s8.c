@@ -7,6 +7,8 @@
 #include "../support/requantize.h"
 #include "../support/window.h"
 
+/* Compiled for speed: its loops are worth more than their bytes. */
+
 /* Inputs in [0, 255] of which sums fit 16 bits. */
 #define MOST_IN_HALVES 257
 

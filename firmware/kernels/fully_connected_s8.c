@@ -9,6 +9,8 @@
 #include "../support/kernel.h"
 #include "../support/operand.h"
 
+/* Compiled for speed: its loops are worth more than their bytes. */
+
 /* Outputs whose sums become int8 together. */
 #define AT_ONCE 32
 

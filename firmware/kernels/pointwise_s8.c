@@ -9,6 +9,8 @@
 #include "../support/kernel.h"
 #include "../support/operand.h"
 
+/* Compiled for speed: its loops are worth more than their bytes. */
+
 void pointwise_s8(const void *record, const uint8_t *image, uint8_t *arena, uint8_t *scratch) {
   const pointwise_s8_record *r = (const pointwise_s8_record *)record;
   const int32_t depth = r->input_channels;

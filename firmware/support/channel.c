@@ -2,6 +2,8 @@
 
 #include "requantize.h"
 
+/* Compiled for speed: its loops are worth more than their bytes. */
+
 static const int32_t *words_of(const output_form *form) {
   return (const int32_t *)(const void *)(form->table + 1);
 }

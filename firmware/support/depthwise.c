@@ -2,6 +2,8 @@
 
 #include "lanes.h"
 
+/* Compiled for speed: its loops are worth more than their bytes. */
+
 /* Elements of the plane along an axis of which `outputs` are made. */
 static int32_t covered(const depthwise_axis *axis, int32_t outputs) {
   return (outputs - 1) * axis->stride + (axis->taps - 1) * axis->dilation + 1;
