@@ -26,7 +26,8 @@ export function matrixFeatures(f: Fields, around: Surroundings): Features {
   const repeats = isConv ? f.batch! * groups : 1;
   const passes = repeats * Math.ceil(pixels / PIXELS);
   const channels = f.outputChannels! / groups;
-  const [packs, rows] = f.dilationWidth! > 1 ? [f.kernelHeight! * f.kernelWidth!, 1] : [1, f.kernelHeight ?? 1];
+  const [packs, rows] =
+    f.dilationWidth! > 1 ? [f.kernelHeight! * f.kernelWidth!, 1] : [1, f.kernelHeight ?? 1];
   const counts: Record<string, number> = {
     group: repeats,
     pass: passes,
