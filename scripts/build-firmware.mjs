@@ -27,9 +27,11 @@ const out = resolve(values.out ?? join(firmware, "prebuilt"));
 const TOOLS = "arm-none-eabi-";
 const CPU = ["-mcpu=cortex-m0plus", "-mthumb"];
 const COMPILE = [
-  ...["-O2", "-std=c99", "-ffunction-sections", "-fdata-sections"],
+  ...["-Os", "-std=c99", "-ffunction-sections", "-fdata-sections"],
   ...["-Wall", "-Wextra", "-Wconversion", "-Werror", "-I."],
 ];
+/** For sources that say so; see src/mcu/export/makefile.ts. */
+const FAST = { flag: "-O2", mark: "/* Compiled for speed" };
 const LINK = ["-nostdlib", "-Wl,--gc-sections", "-Ttargets/rp2040/flash.ld"];
 
 /** Where the emulator puts the image: the code must end before. */
@@ -54,7 +56,7 @@ function sources() {
 
 /** SHA-256 over the flags, then for each source its path, length and content. */
 function sourceHash() {
-  const hash = createHash("sha256").update(JSON.stringify([CPU, COMPILE, LINK]));
+  const hash = createHash("sha256").update(JSON.stringify([CPU, COMPILE, FAST, LINK]));
   for (const path of sources()) {
     const content = readFileSync(join(firmware, path));
     hash.update(`\n${path} ${content.length}\n`).update(content);
@@ -166,7 +168,8 @@ function build(folder) {
   const objects = new Map();
   for (const source of sources().filter((path) => /\.(c|S)$/.test(path))) {
     const object = join(folder, `${source.replaceAll("/", "-")}.o`);
-    tool("gcc", [...CPU, ...COMPILE, "-c", source, "-o", object]);
+    const isFast = readFileSync(join(firmware, source), "utf8").includes(FAST.mark);
+    tool("gcc", [...CPU, ...COMPILE, ...(isFast ? [FAST.flag] : []), "-c", source, "-o", object]);
     objects.set(source, object);
   }
   const linked = [...objects]

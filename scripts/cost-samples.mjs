@@ -118,7 +118,7 @@ function kernelOf(random, height, width, mayDilate, padding) {
 
 function pointwise(random) {
   const sample = new Sample(random);
-  const [height, width] = map(random, 160);
+  const [height, width] = map(random, 60);
   const [inputs, outputs] = [channelCount(random, 256), channelCount(random, 256)];
   const x = sample.input([1, height, width, inputs]);
   const zeros = random.chance(0.3) ? random.between(0.4, 0.95) : 0;
@@ -156,7 +156,7 @@ function conv(random) {
     const depth = random.chance(0.3) ? random.integer(1, 3) : random.integer(1, 48);
     const outputs = groups * random.integer(1, groups > 4 ? 4 : random.chance(0.3) ? 96 : 32);
     const out = [0, 1].map((d) => extent(padding, [height, width][d], kernel[d], step, dilation));
-    if (out[0] * out[1] * outputs * depth * kernel[0] * kernel[1] > 1.5e6) continue;
+    if (out[0] * out[1] * outputs * depth * kernel[0] * kernel[1] > 5e5) continue;
     const x = sample.input([batch, height, width, depth * groups]);
     const zeros = random.chance(0.1) ? random.between(0.4, 0.95) : 0;
     const layer = sample.weighted([outputs, ...kernel, depth], 0, [batch, ...out, outputs], zeros);
@@ -177,7 +177,7 @@ function depthwise(random) {
     const inputs = channelCount(random, 64);
     const outputs = inputs * multiplier;
     const out = [0, 1].map((d) => extent(padding, [height, width][d], kernel[d], step, dilation));
-    if (out[0] * out[1] * outputs * kernel[0] * kernel[1] > 3e5) continue;
+    if (out[0] * out[1] * outputs * kernel[0] * kernel[1] > 1.5e5) continue;
     const x = sample.input([1, height, width, inputs]);
     const layer = sample.weighted([1, ...kernel, outputs], 3, [1, ...out, outputs]);
     const options = { ...windowOptions(geometry, padding, layer.activation), depthMultiplier: multiplier };
@@ -316,17 +316,17 @@ export function chain(length) {
 
 /** By kernel: how its operators are made, and how many of them are measured. */
 export const SAMPLES = {
-  conv_s8: [[conv], 400],
-  pointwise_s8: [[pointwise], 300],
-  depthwise_s8: [[depthwise], 400],
-  fully_connected_s8: [[fullyConnected], 150],
-  avg_pool_s8: [[pool("AVERAGE_POOL_2D")], 120],
-  max_pool_s8: [[pool("MAX_POOL_2D")], 120],
-  add_s8: [[binary("ADD"), binary("SUB")], 120],
-  mul_s8: [[binary("MUL")], 80],
-  lookup_s8: [[single("RELU"), single("LOGISTIC"), single("QUANTIZE")], 30],
-  softmax_s8: [[softmax], 80],
-  pad_s8: [[pad], 100],
-  mean_s8: [[mean], 100],
-  copy_s8: [[concatenation], 100],
+  conv_s8: [[conv], 150],
+  pointwise_s8: [[pointwise], 100],
+  depthwise_s8: [[depthwise], 150],
+  fully_connected_s8: [[fullyConnected], 60],
+  avg_pool_s8: [[pool("AVERAGE_POOL_2D")], 60],
+  max_pool_s8: [[pool("MAX_POOL_2D")], 40],
+  add_s8: [[binary("ADD"), binary("SUB")], 40],
+  mul_s8: [[binary("MUL")], 30],
+  lookup_s8: [[single("RELU"), single("LOGISTIC"), single("QUANTIZE")], 12],
+  softmax_s8: [[softmax], 40],
+  pad_s8: [[pad], 40],
+  mean_s8: [[mean], 40],
+  copy_s8: [[concatenation], 50],
 };

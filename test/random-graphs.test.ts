@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { Graph } from "../src/graph/graph.ts";
 import type { Step } from "../src/mcu/implementations.ts";
-import { compileGraph } from "../src/plan/compile.ts";
+import { compileGraph, compilePlan } from "../src/plan/compile.ts";
 import { OPTIMIZE, type Optimize } from "../src/plan/plan.ts";
 import { referenceRun } from "./reference/run.ts";
 import { IMPLEMENTATIONS, PLAIN, SOAK, stepsOf } from "./support/implementations.ts";
@@ -10,6 +10,7 @@ import {
   OPERATOR_KINDS,
   type RandomGraph,
   randomGraph,
+  randomMatrixGraph,
   randomOperatorGraph,
 } from "./support/random-graph.ts";
 
@@ -102,7 +103,26 @@ describe.each(IMPLEMENTATIONS)("$name equals the reference", ({ runs, share }) =
     check((seed) => randomOperatorGraph(kind, seed), SINGLE_SEEDS),
   );
 
+  it("matrix products at the limits of their sums", () => check(randomMatrixGraph, SINGLE_SEEDS));
+
   it("networks of several operators", () => check(randomGraph, NETWORK_SEEDS));
 
   it("tall networks in the smallest arena that is found", () => check(tallGraph, NETWORK_SEEDS / 2, "ram"));
+});
+
+it("random matrix products are of every kind that the chip tells apart", () => {
+  const pixels = new Set<number>();
+  const kinds = { sparse: 0, inParts: 0, whole: 0, onePixel: 0 };
+  for (let seed = 0; seed < SINGLE_SEEDS; seed++) {
+    const { graph } = randomMatrixGraph(seed);
+    const [call] = compilePlan(graph, { foldConstants: false }).operators[0]!.calls;
+    if (call?.kernel === "fully_connected_s8") kinds.onePixel++;
+    if (call?.kernel !== "pointwise_s8") continue;
+    pixels.add(call.values.pixels);
+    if (call.values.sparse) kinds.sparse++;
+    else if (call.values.unpack < call.values.inputChannels) kinds.inParts++;
+    else kinds.whole++;
+  }
+  expect([...pixels].sort((a, b) => a - b)).toEqual(Array.from({ length: 12 }, (_, i) => i + 2));
+  expect(Math.min(...Object.values(kinds)), JSON.stringify(kinds)).toBeGreaterThan(2);
 });

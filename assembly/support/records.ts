@@ -79,7 +79,6 @@ export class ConvS8Record {
   padLeft: u16;
   groups: u16;
   unpack: u16;
-  columns: u8;
   sparse: u8;
   inputZeroPoint: i8;
   outputZeroPoint: i8;
@@ -101,7 +100,6 @@ export class PointwiseS8Record {
   inputChannels: u16;
   outputChannels: u16;
   unpack: u16;
-  columns: u8;
   sparse: u8;
   outputZeroPoint: i8;
   activationMin: i8;

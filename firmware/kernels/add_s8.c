@@ -7,6 +7,8 @@
 #include "../support/operand.h"
 #include "../support/requantize.h"
 
+/* Compiled for speed: its loops are worth more than their bytes. */
+
 static void add_row(const void *record, const int8_t *a, const int8_t *b, int8_t *output, uint32_t count,
                     uint32_t step_a, uint32_t step_b) {
   const add_s8_record *r = (const add_s8_record *)record;

@@ -4,7 +4,7 @@
  * Padding counts as the input zero point. Per output channel int32 bias (zero point folded in) and requantisation;
  * see docs/arithmetic.md.
  *
- * Scratch: 16 bytes (8 with three columns) for each of KH * KW * C_in / groups inputs. Where there is padding or there
+ * Scratch: 16 bytes for each of KH * KW * C_in / groups inputs. Where there is padding or there
  * are groups, then the rows of the input that the windows at work need, [rows, columns, C_in / groups] with padding.
  */
 #include <string.h>
@@ -69,18 +69,18 @@ static void load_rows(windows *w, int32_t first, int32_t end) {
 }
 
 /* Packs three windows, whose upper left corners these are. */
-static void pack_windows(const windows *w, const int8_t **corners, uint32_t *packed, int32_t words) {
+static void pack_windows(const windows *w, const int8_t **corners, uint32_t *packed) {
   const conv_s8_record *r = w->record;
   const int32_t step = r->dilation_height * w->pitch;
   if (r->dilation_width == 1) {
-    gemm_pack(corners, r->kernel_width * w->segment, packed, words, r->kernel_height, step);
+    gemm_pack(corners, r->kernel_width * w->segment, packed, r->kernel_height, step);
     return;
   }
   for (int32_t ky = 0; ky < r->kernel_height; ky++) {
     const int8_t *taps[3] = {corners[0], corners[1], corners[2]};
     for (int32_t kx = 0; kx < r->kernel_width; kx++) {
-      gemm_pack(taps, w->segment, packed, words, 1, 0);
-      packed += w->segment * words;
+      gemm_pack(taps, w->segment, packed, 1, 0);
+      packed += w->segment * GEMM_WORDS;
       for (int32_t p = 0; p < 3; p++) taps[p] += r->dilation_width * w->segment;
     }
     for (int32_t p = 0; p < 3; p++) corners[p] += step;
@@ -92,37 +92,26 @@ static void group(windows *w, gemm *g) {
   const int32_t reach = (r->kernel_height - 1) * r->dilation_height + 1;
   const int32_t across = r->stride_width * w->segment;
   int32_t x = 0, top = -r->pad_top;
-  for (int32_t left = r->output_height * r->output_width; left > 0;) {
-    const int32_t words = left > 3 && r->columns > 3 ? 4 : 2;
-    const int32_t most = words == 4 ? 6 : 3;
-    const int32_t count = left < most ? left : most;
-    int32_t columns[6], tops[6];
-    for (int32_t p = 0; p < most; p++) {
+  for (int32_t left = r->output_height * r->output_width; left > 0; left -= GEMM_PIXELS) {
+    int32_t columns[GEMM_PIXELS], tops[GEMM_PIXELS];
+    int32_t last = top;
+    for (int32_t p = 0; p < GEMM_PIXELS; p++) {
       columns[p] = x * across;
-      tops[p] = top;
+      tops[p] = last = top;
       /* The last pixel stands for what is not there. */
-      if (p + 1 < count && ++x == r->output_width) {
+      if (p + 1 < left && ++x == r->output_width) {
         x = 0;
         top += r->stride_height;
       }
     }
-    if (w->copies != 0) load_rows(w, tops[0], top + reach);
-    const int8_t *corners[6];
-    for (int32_t p = 0; p < most; p++) corners[p] = w->rows + (tops[p] - w->first) * w->pitch + columns[p];
-    pack_windows(w, corners, g->packed, words);
-    if (words == 4) pack_windows(w, corners + 3, g->packed + 2, words);
-    if (++x == r->output_width) {
-      x = 0;
-      top += r->stride_height;
-    }
-    g->pixels = count;
-    if (words == 4) {
-      gemm_six(g);
-    } else {
-      gemm_three(g);
-    }
-    g->output += count * g->step;
-    left -= count;
+    if (w->copies != 0) load_rows(w, tops[0], last + reach);
+    const int8_t *corners[GEMM_PIXELS];
+    for (int32_t p = 0; p < GEMM_PIXELS; p++) corners[p] = w->rows + (tops[p] - w->first) * w->pitch + columns[p];
+    pack_windows(w, corners, g->packed);
+    pack_windows(w, corners + 3, g->packed + 2);
+    g->pixels = left < GEMM_PIXELS ? left : GEMM_PIXELS;
+    gemm_six(g);
+    g->output += GEMM_PIXELS * g->step;
   }
 }
 
@@ -131,18 +120,24 @@ static int32_t covered(int32_t outputs, int32_t stride, int32_t taps, int32_t di
   return (outputs - 1) * stride + (taps - 1) * dilation + 1;
 }
 
+/* Channels of a group: the chip does not divide. */
+static int32_t part(int32_t channels, int32_t groups) {
+  int32_t count = 0;
+  for (; channels > 0; channels -= groups) count++;
+  return count;
+}
+
 void conv_s8(const void *record, const uint8_t *image, uint8_t *arena, uint8_t *scratch) {
   const conv_s8_record *r = (const conv_s8_record *)record;
-  const int32_t inputs = r->groups == 1 ? r->input_channels : r->input_channels / r->groups;
-  const int32_t outputs = r->groups == 1 ? r->output_channels : r->output_channels / r->groups;
+  const int32_t inputs = part(r->input_channels, r->groups);
+  const int32_t outputs = part(r->output_channels, r->groups);
   const int32_t depth = r->kernel_height * r->kernel_width * inputs;
-  const int32_t pixels = r->output_height * r->output_width;
   const int32_t columns = covered(r->output_width, r->stride_width, r->kernel_width, r->dilation_width);
   const int32_t height = covered(r->output_height, r->stride_height, r->kernel_height, r->dilation_height);
   const int is_direct = r->groups == 1 && r->pad_top == 0 && r->pad_left == 0 && columns <= r->input_width &&
                         height <= r->input_height;
   const int32_t room = columns - r->pad_left;
-  int8_t *copies = (int8_t *)scratch + depth * (pixels > 3 && r->columns > 3 ? 16 : 8);
+  int8_t *copies = (int8_t *)scratch + 4 * GEMM_WORDS * depth;
   const int8_t *input = operand_address(r->input, image, arena);
   int8_t *output = output_address(r->output, arena);
   const output_form form =
@@ -174,6 +169,6 @@ void conv_s8(const void *record, const uint8_t *image, uint8_t *arena, uint8_t *
       group(&w, &g);
     }
     input += r->input_height * r->input_width * r->input_channels;
-    output += pixels * r->output_channels;
+    output += r->output_height * r->output_width * r->output_channels;
   }
 }

@@ -58,9 +58,10 @@ void depthwise_s8(const void *record, const uint8_t *image, uint8_t *arena, uint
   int8_t *output = output_address(r->output, arena);
   const int8_t *weights = (const int8_t *)(image + r->weights);
   for (int32_t n = 0; n < r->batch; n++) {
+    const int8_t *from = input;
+    int32_t outputs = r->depth_multiplier;
     for (int32_t c = 0; c < r->output_channels; c++) {
       p.channel = channel_at(&form, c);
-      const int8_t *from = input + (r->depth_multiplier == 1 ? c : c / r->depth_multiplier);
       if (p.words == 2) {
         depthwise_pack(&p, from);
       } else {
@@ -70,6 +71,10 @@ void depthwise_s8(const void *record, const uint8_t *image, uint8_t *arena, uint
         depthwise_3x3(&p, weights + c, output + c);
       } else {
         depthwise_any(&p, weights + c, output + c);
+      }
+      if (--outputs == 0) {
+        outputs = r->depth_multiplier;
+        from++;
       }
     }
     input += r->input_height * r->input_width * r->input_channels;

@@ -5,7 +5,6 @@
 #include <stdint.h>
 
 #include "records.h"
-#include "requantize.h"
 
 typedef struct {
   /* EXACT: the bias. */
@@ -30,35 +29,12 @@ static inline output_form output_form_at(const uint8_t *image, uint32_t table, i
   return form;
 }
 
-static inline channel_parameters channel_at(const output_form *form, int32_t channel) {
-  const image_requantization *table = form->table;
-  const int32_t *words = (const int32_t *)(const void *)(table + 1);
-  channel_parameters p;
-  if (table->form == REQUANTIZE_TWO_PART) {
-    const int32_t factors = words[2 * channel];
-    p.offset = words[2 * channel + 1];
-    p.factor = factors >> 16;
-    p.fine = (int16_t)factors;
-  } else {
-    const int32_t channels = (int32_t)table->channels;
-    const int32_t factor = table->per_channel != 0 ? channel : 0;
-    const int32_t factors = table->per_channel != 0 ? channels : 1;
-    p.offset = words[channel];
-    p.factor = words[channels + factor];
-    p.fine = ((const int8_t *)(words + channels + factors))[factor];
-  }
-  return p;
-}
+channel_parameters channel_at(const output_form *form, int32_t channel);
 
 /* `sum` of (x + 128) * (weight - zero point). */
-static inline int8_t to_int8(int32_t sum, const channel_parameters *channel, const output_form *form) {
-  if (form->table->form == REQUANTIZE_TWO_PART) {
-    const int32_t value =
-        two_part(sum, channel->factor, channel->fine, channel->offset, form->table->product_shift, form->table->output_shift);
-    return (int8_t)(form->low + clamp_from_zero(value, form->high - form->low));
-  }
-  const int32_t scaled = requantize(sum + channel->offset, channel->factor, channel->fine);
-  return (int8_t)clamp(scaled + form->zero_point, form->low, form->high);
-}
+int8_t to_int8(int32_t sum, const channel_parameters *channel, const output_form *form);
+
+/* One sum of each of `count` channels, from `first` on, to as many outputs. */
+void channels_to_int8(const output_form *form, int32_t first, const int32_t *sums, int32_t count, int8_t *output);
 
 #endif

@@ -15,7 +15,7 @@ void gemm_set_form(gemm *g, const output_form *form, int32_t first_channel) {
 void gemm_store(const gemm *g, int32_t channel, int32_t *sums) {
   const channel_parameters parameters = channel_at(&g->form, g->first_channel + channel);
   int8_t *output = g->output + channel;
-  for (int32_t p = 0; p < 6; p++) {
+  for (int32_t p = 0; p < GEMM_PIXELS; p++) {
     if (p < g->pixels) *output = to_int8(sums[p], &parameters, &g->form);
     sums[p] = 0;
     output += g->step;
@@ -24,14 +24,14 @@ void gemm_store(const gemm *g, int32_t channel, int32_t *sums) {
 
 #ifndef __ARM_ARCH_6M__
 
-void gemm_pack(const int8_t *const *pixels, int32_t count, uint32_t *packed, int32_t words, int32_t rows, int32_t step) {
+void gemm_pack(const int8_t *const *pixels, int32_t count, uint32_t *packed, int32_t rows, int32_t step) {
   const int8_t *a = pixels[0], *b = pixels[1], *c = pixels[2];
   for (int32_t row = 0; row < rows; row++) {
     for (int32_t k = 0; k < count; k++) {
       const uint32_t second = (uint32_t)(b[k] + 128);
       packed[0] = (uint32_t)(a[k] + 128) + (second << 21);
       packed[1] = (uint32_t)(c[k] + 128) + (second << 10);
-      packed += words;
+      packed += GEMM_WORDS;
     }
     a += step;
     b += step;
@@ -55,52 +55,54 @@ static void unpack_three(uint32_t word0, uint32_t word1, int32_t *sums) {
   sums[2] += c;
 }
 
+/* All of one packed input, times a weight. */
+static void add_product(uint32_t *lanes, const uint32_t *packed, int8_t weight) {
+  for (int32_t i = 0; i < GEMM_WORDS; i++) lanes[i] += (uint32_t)(int32_t)weight * packed[i];
+}
+
+static void unpack_six(const uint32_t *lanes, int32_t *sums) {
+  unpack_three(lanes[0], lanes[1], sums);
+  unpack_three(lanes[2], lanes[3], sums + 3);
+}
+
 /* A row of sparse weights. Returns the next. */
-static const int8_t *multiply_sparse(const gemm *g, const int8_t *weights, int32_t triples, int32_t *sums) {
+static const int8_t *multiply_sparse(const gemm *g, const int8_t *weights, int32_t *sums) {
   const uint32_t *packed = g->packed;
   const int32_t count = (uint8_t)weights[0] | (uint8_t)weights[1] << 8;
-  uint32_t lanes[4] = {0};
+  uint32_t lanes[GEMM_WORDS] = {0};
   for (int32_t pair = 0; pair < count; pair++) {
     weights += 2;
-    packed += 2 * triples * (uint8_t)weights[1];
-    const uint32_t weight = (uint32_t)(int32_t)weights[0];
-    for (int32_t i = 0; i < 2 * triples; i++) lanes[i] += weight * *packed++;
+    packed += GEMM_WORDS * (uint8_t)weights[1];
+    add_product(lanes, packed, weights[0]);
+    packed += GEMM_WORDS;
   }
-  for (int32_t i = 0; i < triples; i++) unpack_three(lanes[2 * i], lanes[2 * i + 1], sums + 3 * i);
+  unpack_six(lanes, sums);
   return weights + 2;
 }
 
 /* A dense row. Returns the next. */
-static const int8_t *multiply_dense(const gemm *g, const int8_t *weights, int32_t triples, int32_t *sums) {
+static const int8_t *multiply_dense(const gemm *g, const int8_t *weights, int32_t *sums) {
   const uint32_t *packed = g->packed;
   weights += gemm_row_bytes(g->depth) - g->depth;
   for (int32_t left = g->depth; left > 0;) {
     const int32_t end = (left - 1) / g->unpack * g->unpack;
-    uint32_t lanes[4] = {0};
+    uint32_t lanes[GEMM_WORDS] = {0};
     for (; left > end; left--) {
-      const uint32_t weight = (uint32_t)(int32_t)*weights++;
-      for (int32_t i = 0; i < 2 * triples; i++) lanes[i] += weight * *packed++;
+      add_product(lanes, packed, *weights++);
+      packed += GEMM_WORDS;
     }
-    for (int32_t i = 0; i < triples; i++) unpack_three(lanes[2 * i], lanes[2 * i + 1], sums + 3 * i);
+    unpack_six(lanes, sums);
   }
   return weights;
 }
 
-static void multiply(const gemm *g, int32_t triples) {
+void gemm_six(const gemm *g) {
   const int8_t *weights = g->weights;
-  int32_t sums[6] = {0};
+  int32_t sums[GEMM_PIXELS] = {0};
   for (int32_t channel = 0; channel < g->channels; channel++) {
-    weights = g->is_sparse ? multiply_sparse(g, weights, triples, sums) : multiply_dense(g, weights, triples, sums);
+    weights = g->is_sparse ? multiply_sparse(g, weights, sums) : multiply_dense(g, weights, sums);
     gemm_store(g, channel, sums);
   }
-}
-
-void gemm_three(const gemm *g) {
-  multiply(g, 1);
-}
-
-void gemm_six(const gemm *g) {
-  multiply(g, 2);
 }
 
 #endif

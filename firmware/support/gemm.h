@@ -1,5 +1,5 @@
 /*
- * Weights of an operator times the inputs of three or six pixels at once: what pointwise and full convolution have
+ * Weights of an operator times the inputs of six pixels at once: what pointwise and full convolution have
  * in common.
  *
  * The inputs of three pixels, each as x + 128, are packed in two words, xA + xB * 2^21 and xC + xB * 2^10, so that two
@@ -17,7 +17,7 @@
 
 /* gemm_armv6m.S knows where the fields lie. */
 typedef struct {
-  /* Inputs: for each input two words for three pixels, or four for six. */
+  /* Inputs: for each input two words for three pixels and two for three more. */
   uint32_t *packed;
   /*
    * [channels, depth]; each row is filled up in front to whole words. Or sparse: for each row a count in two bytes, and
@@ -32,7 +32,7 @@ typedef struct {
   /* Of the first pixel; the others follow every `step` bytes. */
   int8_t *output;
   int32_t step;
-  /* How many of the pixels are wanted: 1 to 3, or 1 to 6. */
+  /* How many of the pixels are wanted, 1 to 6: the others are the last one again. */
   int32_t pixels;
   /* Two-part form without further unpacking: two words for each channel, and what they need. Else 0. */
   const int32_t *constants;
@@ -49,14 +49,15 @@ static inline int32_t gemm_row_bytes(int32_t depth) {
   return (depth + 3) & ~3;
 }
 
-/* All channels of three or six packed pixels. */
-void gemm_three(const gemm *g);
+#define GEMM_PIXELS 6
+/* What an input of six pixels takes. */
+#define GEMM_WORDS 4
+
+/* All channels of six packed pixels. */
 void gemm_six(const gemm *g);
 
-/*
- * Packs `rows` times `count` inputs of each of three pixels, every `step` bytes, into two words each and every `words` words.
- */
-void gemm_pack(const int8_t *const *pixels, int32_t count, uint32_t *packed, int32_t words, int32_t rows, int32_t step);
+/* Packs `rows` times `count` inputs of each of three pixels, rows every `step` bytes: two words for each input, and two free. */
+void gemm_pack(const int8_t *const *pixels, int32_t count, uint32_t *packed, int32_t rows, int32_t step);
 
 /* Writes one channel from the sums of its products, and sets them to 0. */
 void gemm_store(const gemm *g, int32_t channel, int32_t *sums);

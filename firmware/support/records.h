@@ -116,7 +116,6 @@ typedef struct {
   uint16_t pad_left;
   uint16_t groups;
   uint16_t unpack;
-  uint8_t columns;
   uint8_t sparse;
   int8_t input_zero_point;
   int8_t output_zero_point;
@@ -136,7 +135,6 @@ typedef struct {
   uint16_t input_channels;
   uint16_t output_channels;
   uint16_t unpack;
-  uint8_t columns;
   uint8_t sparse;
   int8_t output_zero_point;
   int8_t activation_min;

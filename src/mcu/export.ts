@@ -7,7 +7,7 @@ import { formatCount } from "../report/table.ts";
 import { dequantize, tensorInfo } from "../runtime/tensors.ts";
 import { FLASH_BYTES, RAM_BYTES } from "./chip.ts";
 import { estimateFigures, type Figures, measureFigures, type Sources } from "./export/figures.ts";
-import { makefile } from "./export/makefile.ts";
+import { isFast, makefile } from "./export/makefile.ts";
 import { modelHeader, modelSource, SAMPLE_HEADER, sampleSource } from "./export/model.ts";
 import { readme } from "./export/readme.ts";
 import {
@@ -147,7 +147,8 @@ function codeFiles(
   const [portable, pico] = [false, true].map((onPico) =>
     built.filter((path) => (path.startsWith("targets/") || path.endsWith(".S")) === onPico).sort(),
   ) as [string[], string[]];
-  files.set("Makefile", makefile(resident, portable, pico));
+  const fast = built.filter((path) => path.endsWith(".c") && isFast(files.get(path)!)).sort();
+  files.set("Makefile", makefile(resident, portable, pico, fast));
   const data = [
     { file: `${name}.c`, code: image.bytes.length, ram: image.arenaBytes + image.scratchBytes },
     { file: "sample.c", code: sample?.length ?? 0, ram: 0 },

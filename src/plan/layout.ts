@@ -158,8 +158,6 @@ const CHANNELS = { weights: "constant", requantization: "constant" } as const;
 const MATRIX = {
   /** Inputs after which sums are taken out of their lanes, counted from the end; a multiple of 16, or the depth. */
   unpack: "u16",
-  /** Pixels at a time: 6 or 3. */
-  columns: "u8",
   /** 1: the weights are sparse. */
   sparse: "u8",
 } as const;

@@ -17,7 +17,6 @@ export interface MatrixFields {
   /** Dense, [channels, `rowBytes(depth)`], or sparse. */
   readonly weights: Int8Array;
   readonly unpack: number;
-  readonly columns: number;
   readonly sparse: number;
 }
 
@@ -38,9 +37,9 @@ export function matrixFields(weights: Int8Array, channels: number, groups = 1): 
     const sparse = sparseRows(weights, channels);
     const pairs = sparse.length / 2 - channels;
     const cycles = SPARSE_CYCLES * pairs + SPARSE_ROW_CYCLES * channels;
-    if (cycles < DENSE_CYCLES * weights.length) return { weights: sparse, unpack, columns: 6, sparse: 1 };
+    if (cycles < DENSE_CYCLES * weights.length) return { weights: sparse, unpack, sparse: 1 };
   }
-  return { weights: denseRows(weights, channels), unpack, columns: 6, sparse: 0 };
+  return { weights: denseRows(weights, channels), unpack, sparse: 0 };
 }
 
 /** Cycles for six pixels: of a weight, of a pair, and what a sparse row takes more than a dense one. */

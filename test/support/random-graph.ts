@@ -7,6 +7,7 @@ import type { OperatorKind } from "../../src/graph/graph.ts";
 import { elementCount } from "../../src/graph/shape.ts";
 import { GraphBuilder, type RandomGraph } from "./graph-builder.ts";
 import { addFromFloat, addFromUint8, addInput, addToUint8, RANDOM_OPERATORS } from "./random-operators.ts";
+import { addMatrix } from "./random-windows.ts";
 
 export type { InputContent, RandomGraph } from "./graph-builder.ts";
 
@@ -109,6 +110,15 @@ function chooseOutputs(builder: GraphBuilder): number[] {
       [1, () => addToUint8(builder, tensor)],
     ])(),
   );
+}
+
+/** A matrix product of 1 to 13 pixels and up to 600 inputs with hard weights. */
+export function randomMatrixGraph(seed: number): RandomGraph {
+  const builder = new GraphBuilder(seed, 10_000);
+  const { random } = builder;
+  const depth = random.chance(0.3) ? random.integer(1, 40) : random.integer(41, 600);
+  const input = addInput(builder, [1, 1, random.integer(1, 13), depth], false);
+  return builder.finish(`random matrix ${seed}`, [addMatrix(builder, input)]);
 }
 
 /** One operator of the given kind on a random shape (a second operand may bring an input or a QUANTIZE of its own). */

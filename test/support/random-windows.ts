@@ -47,11 +47,12 @@ function layer(
     readonly axis: number;
     readonly fanIn: number;
     readonly weightsZeroPoint?: boolean;
+    readonly content?: Int8Array;
   },
 ): Layer {
   const { random } = builder;
   const { channels, fanIn } = options;
-  const content = weightContent(builder, elementCount(weightsShape));
+  const content = options.content ?? weightContent(builder, elementCount(weightsShape));
   const activation = randomActivation(builder);
   const weightsDeviation = Math.sqrt(content.reduce((sum, w) => sum + w * w, 0) / content.length) || 1;
   const deviation = Math.sqrt(fanIn) * builder.deviation(input) * weightsDeviation;
@@ -184,6 +185,37 @@ export function addConvolution(builder: GraphBuilder, input: number): number {
     [input, weights, bias],
     { ...windowOptions(window), activation },
     { shape: [batches, ...window.output, channels], affine: output },
+  );
+}
+
+/** A 1x1 convolution with weights that matrix products find hard: at the limits of their sums, or mostly zero. */
+export function addMatrix(builder: GraphBuilder, input: number): number {
+  const { random } = builder;
+  const [batches, height, width, fanIn] = builder.shape(input) as [number, number, number, number];
+  const channels = random.integer(1, 9);
+  const value = random.weighted<() => number>([
+    [2, () => -128],
+    [1, () => 127],
+    [1, () => random.pick([-128, 127])],
+    [1, () => random.integer(-128, 127)],
+    [2, () => (random.chance(0.9) ? 0 : random.integer(-128, 127))],
+    [1, () => (random.chance(0.997) ? 0 : random.integer(-128, 127))],
+  ]);
+  const content = Int8Array.from({ length: channels * fanIn }, value);
+  const shape = [channels, 1, 1, fanIn];
+  const made = layer(builder, input, shape, { channels, axis: 0, fanIn, content });
+  return builder.operator(
+    "CONV_2D",
+    [input, made.weights, made.bias],
+    {
+      padding: "VALID",
+      strideHeight: 1,
+      strideWidth: 1,
+      dilationHeight: 1,
+      dilationWidth: 1,
+      activation: made.activation,
+    },
+    { shape: [batches, height, width, channels], affine: made.output },
   );
 }
 

@@ -2,6 +2,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Compiled for speed: its loops are worth more than their bytes. */
+
 #if defined(__GNUC__) && !defined(__clang__)
 /* Else the loops below would be turned into calls of the functions that they are in. */
 #pragma GCC optimize("no-tree-loop-distribute-patterns")

@@ -13,11 +13,15 @@ import { requantized, type Surroundings } from "./requantized.ts";
 
 const REQUANTIZATION_LAYOUT = structLayout(REQUANTIZATION);
 
+/** Outputs of a fully connected operator whose sums become int8 together. */
+const OUTPUTS_AT_ONCE = 32;
+
 function fullyConnected(f: Fields, around: Surroundings): Features {
   const { batch, inputChannels, outputChannels } = f;
   const quads = batch! * Math.ceil(outputChannels! / 4);
   return {
     row: batch!,
+    block: batch! * Math.ceil(outputChannels! / OUTPUTS_AT_ONCE),
     input: batch! * inputChannels!,
     quad: quads,
     quadPair: quads * Math.ceil(inputChannels! / 2),

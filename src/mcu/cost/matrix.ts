@@ -1,14 +1,10 @@
-/** Pointwise and full convolution: three or six pixels are packed, and multiplied by all weights. */
+/** Pointwise and full convolution: six pixels are packed, and multiplied by all weights. */
 import { alignUp } from "../../plan/layout.ts";
 import { Counts, copied, type Features, type Fields, filled } from "./counts.ts";
 import { isTwoPart, requantized, type Surroundings } from "./requantized.ts";
 
-/** Passes over all weights, by the pixels that they take at a time. */
-function passes(pixels: number, columns: number): { six: number; three: number } {
-  if (columns <= 3) return { six: 0, three: Math.ceil(pixels / 3) };
-  const rest = pixels % 6;
-  return { six: Math.floor(pixels / 6) + (rest > 3 ? 1 : 0), three: rest > 0 && rest <= 3 ? 1 : 0 };
-}
+/** Pixels that one pass over all weights takes. */
+const PIXELS = 6;
 
 /** Pairs of sparse rows, and the turns of the loop over eight of them. */
 function sparsePairs(image: Uint8Array, weights: number, channels: number): { pairs: number; turns: number } {
@@ -28,45 +24,31 @@ export function matrixFeatures(f: Fields, around: Surroundings): Features {
   const depth = ((f.kernelHeight ?? 1) * (f.kernelWidth ?? 1) * f.inputChannels!) / groups;
   const pixels = isConv ? f.outputHeight! * f.outputWidth! : f.pixels!;
   const repeats = isConv ? f.batch! * groups : 1;
-  const { six, three } = passes(pixels, f.columns!);
-  const [sixes, threes] = [repeats * six, repeats * three];
+  const passes = repeats * Math.ceil(pixels / PIXELS);
   const channels = f.outputChannels! / groups;
-  const triples = 2 * sixes + threes;
   const [packs, rows] =
     f.dilationWidth! > 1 ? [f.kernelHeight! * f.kernelWidth!, 1] : [1, f.kernelHeight ?? 1];
   const counts: Record<string, number> = {
     group: repeats,
-    six: sixes,
-    three: threes,
-    pack: triples * packs,
-    packedRow: triples * packs * rows,
-    packedInput: triples * depth,
-    channelSix: sixes * channels,
-    channelThree: threes * channels,
+    pass: passes,
+    pack: passes * packs,
+    packedRow: passes * packs * rows,
+    packedInput: passes * depth,
+    channel: passes * channels,
   };
   if (f.sparse) {
     const { pairs, turns } = sparsePairs(around.image, f.weights!, channels);
-    Object.assign(counts, {
-      sparseSix: sixes * channels,
-      sparseThree: threes * channels,
-      pairSix: sixes * pairs,
-      pairThree: threes * pairs,
-      pairTurn: (sixes + threes) * turns,
-    });
+    Object.assign(counts, { sparse: passes * channels, pair: passes * pairs, pairTurn: passes * turns });
   } else {
-    Object.assign(counts, {
-      weightSix: sixes * channels * depth,
-      weightThree: threes * channels * depth,
-      weightWord: (sixes + threes) * channels * Math.ceil(depth / 4),
-    });
+    const words = Math.ceil(depth / 4);
+    Object.assign(counts, { weight: passes * channels * depth, weightWord: passes * channels * words });
   }
   if (!isTwoPart(around) || f.unpack! < depth) {
     // Sums leave their lanes into int32, and become int8 in C.
     const chunks = Math.ceil(depth / f.unpack!);
     Object.assign(counts, {
-      unpackedSix: sixes * channels * chunks,
-      unpackedThree: threes * channels * chunks,
-      stored: (sixes + threes) * channels,
+      unpacked: passes * channels * chunks,
+      stored: passes * channels,
       ...requantized(repeats * pixels * channels, around),
     });
   }
@@ -116,10 +98,7 @@ function copiesOfRows(f: Fields, repeats: number, groups: number): Features {
 function* topsOfPasses(f: Fields) {
   const pixels = f.outputHeight! * f.outputWidth!;
   const top = (pixel: number) => Math.floor(pixel / f.outputWidth!) * f.strideHeight! - f.padTop!;
-  for (let at = 0; at < pixels; ) {
-    const most = f.columns! > 3 && pixels - at > 3 ? 6 : 3;
-    const next = Math.min(pixels, at + most);
-    yield [top(at), top(next - 1)] as const;
-    at = next;
+  for (let at = 0; at < pixels; at += PIXELS) {
+    yield [top(at), top(Math.min(pixels, at + PIXELS) - 1)] as const;
   }
 }

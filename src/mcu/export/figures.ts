@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { ThumbnetError } from "../../errors.ts";
 import { FLASH } from "../chip.ts";
 import { type FirmwareDescription, reachedSources } from "../firmware.ts";
-import { ARM, COMPILE, CPU, INCLUDE, LIBRARIES, linkFlags, PICO_INCLUDE } from "./makefile.ts";
+import { ARM, COMPILE, CPU, FAST, INCLUDE, isFast, LIBRARIES, linkFlags, PICO_INCLUDE } from "./makefile.ts";
 import type { Resident } from "./sources.ts";
 
 /** Bytes that one file is compiled to. */
@@ -110,7 +110,8 @@ export function measureFigures(project: Sources): Figures | null {
     const gcc = `${ARM}gcc`;
     const objects = project.sources.map((source, i) => {
       const object = `${i}.o`;
-      const flags = [...CPU, ...COMPILE, ...INCLUDE, PICO_INCLUDE, "-fstack-usage"];
+      const optimize = isFast(project.files.get(source)!) ? [FAST] : [];
+      const flags = [...CPU, ...COMPILE, ...optimize, ...INCLUDE, PICO_INCLUDE, "-fstack-usage"];
       run(gcc, [...flags, "-c", source, "-o", object], folder);
       return object;
     });

@@ -1,9 +1,17 @@
 import type { Resident } from "./sources.ts";
 
 export const COMPILE = [
-  ...["-std=c99", "-O2", "-Wall", "-Wextra", "-Wconversion"],
+  ...["-std=c99", "-Os", "-Wall", "-Wextra", "-Wconversion"],
   ...["-ffunction-sections", "-fdata-sections"],
 ];
+/** For sources that say so: their loops are worth more than their bytes. */
+export const FAST = "-O2";
+
+/** Whether a C source asks for {@link FAST}. */
+export function isFast(source: string): boolean {
+  return source.includes("/* Compiled for speed");
+}
+
 export const INCLUDE = ["-I.", "-Ithumbnet"];
 export const CPU = ["-mcpu=cortex-m0plus", "-mthumb"];
 export const ARM = "arm-none-eabi-";
@@ -26,8 +34,14 @@ function list(name: string, items: readonly string[]): string {
  *
  * @param portable sources for all targets
  * @param pico sources for the Pico alone
+ * @param fast those of both that are compiled for speed
  */
-export function makefile(resident: Resident, portable: readonly string[], pico: readonly string[]): string {
+export function makefile(
+  resident: Resident,
+  portable: readonly string[],
+  pico: readonly string[],
+  fast: readonly string[],
+): string {
   const [warnings, others] = [
     COMPILE.filter((f) => f.startsWith("-W")),
     COMPILE.filter((f) => !f.startsWith("-W")),
@@ -47,6 +61,7 @@ ADDRESS = ${ADDRESS[resident]}
 
 ${list("SOURCES", portable)}
 ${list("PICO_SOURCES", pico)}
+${list("FAST_SOURCES", fast)}
 HOST_OBJECTS = $(SOURCES:%=build/host.objects/%.o)
 PICO_OBJECTS = $(SOURCES:%=build/pico.objects/%.o) $(PICO_SOURCES:%=build/pico.objects/%.o)
 
@@ -96,6 +111,8 @@ build/uf2: tools/uf2.c | need-cc
 build/host.objects/%.c.o: %.c | need-cc
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -Itargets/host -c $< -o $@
+
+$(FAST_SOURCES:%=build/pico.objects/%.o): CFLAGS += ${FAST}
 
 build/pico.objects/%.o: % | need-arm
 	@mkdir -p $(@D)

@@ -78,6 +78,24 @@ export function lowerConv(graph: Graph, op: OperatorOf<"CONV_2D">): KernelCall[]
   if (isPointwise) {
     const { batch, outputHeight, outputWidth, inputChannels } = window;
     const pixels = batch * outputHeight * outputWidth;
+    if (pixels === 1) {
+      // The matrix product of the chip is made for several pixels.
+      const weights = interleaved(channels.weights, outputChannels);
+      return [
+        {
+          kernel: "fully_connected_s8",
+          values: {
+            ...refs,
+            ...channels,
+            weights,
+            batch,
+            inputChannels,
+            outputChannels,
+            weightsZeroPoint: 0,
+          },
+        },
+      ];
+    }
     return [
       {
         kernel: "pointwise_s8",
