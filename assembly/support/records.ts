@@ -75,7 +75,6 @@ export class ConvS8Record {
   padLeft: u16;
   groups: u16;
   unpack: u16;
-  columns: u8;
   sparse: u8;
   inputZeroPoint: i8;
   outputZeroPoint: i8;
@@ -97,7 +96,6 @@ export class PointwiseS8Record {
   inputChannels: u16;
   outputChannels: u16;
   unpack: u16;
-  columns: u8;
   sparse: u8;
   outputZeroPoint: i8;
   activationMin: i8;
