@@ -342,6 +342,27 @@ export function storeTwo(low0: v128, high0: v128, low1: v128, high1: v128, block
   v128.store_lane<i64>(out1, bytes, 1);
 }
 
+/** The accumulators of four channels of three or four pixels, by the constants at `block` for them, to int8. */
+// @ts-ignore: decorator
+@inline
+export function storeQuarters(
+  a: v128,
+  b: v128,
+  c: v128,
+  d: v128,
+  block: usize,
+  out: usize,
+  stride: usize,
+  four: bool,
+): void {
+  const first = i16x8.narrow_i32x4_s(floatLanes(a, block), floatLanes(b, block));
+  const bytes = i8x16.narrow_i16x8_s(first, i16x8.narrow_i32x4_s(floatLanes(c, block), floatLanes(d, block)));
+  v128.store_lane<i32>(out, bytes, 0);
+  v128.store_lane<i32>(out + stride, bytes, 1);
+  v128.store_lane<i32>(out + 2 * stride, bytes, 2);
+  if (four) v128.store_lane<i32>(out + 3 * stride, bytes, 3);
+}
+
 /** The accumulators of one pixel, by any block, to as many int8 as the block has channels; `target` is set. */
 // @ts-ignore: decorator
 @inline
