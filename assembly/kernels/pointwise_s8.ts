@@ -4,6 +4,8 @@
  */
 import { setTables, setTarget } from "../support/channels";
 import {
+  groupBytes,
+  multiplyGroups,
   multiplyPixels,
   packedBytes,
   packPlain,
@@ -16,6 +18,7 @@ import {
   setWindow,
   weightRow,
   widen,
+  widenGroups,
 } from "../support/gemm";
 import { addressOf } from "../support/operand";
 import { PointwiseS8Record, Requantization } from "../support/records";
@@ -28,7 +31,7 @@ const CHUNK_BYTES: i32 = 8192;
 // @ts-ignore: decorator
 @inline
 function chunkPixels(r: PointwiseS8Record): i32 {
-  return max(PIXELS, (CHUNK_BYTES / (<i32>r.inputChannels << 1)) & -PIXELS);
+  return max(1, CHUNK_BYTES / groupBytes(r.inputChannels)) * PIXELS;
 }
 
 export function pointwise_s8_packed_bytes(r: PointwiseS8Record): usize {
@@ -37,7 +40,7 @@ export function pointwise_s8_packed_bytes(r: PointwiseS8Record): usize {
 }
 
 export function pointwise_s8_scratch_bytes(r: PointwiseS8Record): usize {
-  return ASC_FEATURE_SIMD ? max(<usize>(chunkPixels(r) * r.inputChannels + 16) << 1, rowsBytes(r.inputChannels)) : 0;
+  return ASC_FEATURE_SIMD ? max(<usize>((chunkPixels(r) / PIXELS) * groupBytes(r.inputChannels) + 16), rowsBytes(r.inputChannels)) : 0;
 }
 
 export function pointwise_s8_pack(r: PointwiseS8Record, image: usize, packed: usize, scratch: usize): void {
@@ -64,13 +67,20 @@ function pointwiseVector(r: PointwiseS8Record, input: usize, output: usize, pack
   const chunk = chunkPixels(r);
   setWindow(depth, 1, 0, 1, 0);
   setTarget(channels, channels, r.outputZeroPoint, r.activationMin, r.activationMax);
-  for (let left = <i32>r.pixels; left > 0; left -= chunk) {
-    const count = min(chunk, left);
-    widen(scratch, input, count * depth);
-    setPixels(count, count, depth << 1, 0);
+  let left = <i32>r.pixels;
+  while (left >= PIXELS) {
+    const groups = min(chunk, left) / PIXELS;
+    widenGroups(scratch, input, depth, groups);
+    multiplyGroups(scratch, groups, packed, output);
+    const done = groups * PIXELS;
+    input += done * depth;
+    output += done * channels;
+    left -= done;
+  }
+  if (left > 0) {
+    widen(scratch, input, left * depth);
+    setPixels(left, left, depth << 1, 0);
     multiplyPixels(scratch, packed, output);
-    input += chunk * depth;
-    output += chunk * channels;
   }
 }
 
