@@ -165,16 +165,17 @@ export function packWeights(
       const runStart = (run / window.columns) * window.rowStride + (run % window.columns) * window.columnStride;
       for (let k = 0; k < length; k += 2) {
         const at = values + <usize>kept * PAIR_BYTES;
+        // The second of a last single input is none.
+        const mask = k + 1 < length ? 0xffffffff : 0xffff;
         let any = 0;
-        memory.fill(at, 0, PAIR_BYTES);
+        let from = rows + <usize>(stride - depth + run * length + k);
         for (let c = 0; c < count; c++) {
-          const from = rows + <usize>(c * stride + stride - depth + run * length + k);
-          const a = <i32>load<i8>(from);
-          const b = k + 1 < length ? <i32>load<i8>(from + 1) : 0;
-          store<i16>(at + (<usize>c << 2), <i16>a);
-          store<i16>(at + (<usize>c << 2), <i16>b, 2);
-          any |= a | b;
+          const pair = ((<u32>load<i8>(from) & 0xffff) | (<u32>load<i8>(from, 1) << 16)) & mask;
+          store<u32>(at + (<usize>c << 2), pair);
+          any |= pair;
+          from += stride;
         }
+        for (let c = count; c < CHANNELS; c++) store<u32>(at + (<usize>c << 2), 0);
         if (any == 0) continue;
         store<u32>(offsets + (<usize>kept << 2), <u32>((runStart + k) << 1));
         kept++;
