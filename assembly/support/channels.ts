@@ -40,6 +40,7 @@ const EXTRA: usize = 112;
 
 /** FLOAT as stored where the least and the largest output are not those of int8, at which vectors saturate anyhow. */
 const FLOAT_CLAMPED: i32 = 5;
+const FLOAT_SIGN_CLAMPED: i32 = 6;
 
 /** How many channels each form was chosen for, since the module was instantiated: u32 by form. */
 export const formCounts = memory.data(20);
@@ -205,7 +206,7 @@ export function packBlock(block: usize, start: i32, channels: i32, counted: i32)
   while (form < INTEGER && !tryFloat(block, start, count, form)) form++;
   if (form >= INTEGER) form = packIntegers(block, start, count);
   const isWhole = tables.low == -128 && tables.high == 127;
-  store<i32>(block, form == FLOAT && !isWhole ? FLOAT_CLAMPED : form);
+  store<i32>(block, isWhole || form > FLOAT_SIGN ? form : form == FLOAT ? FLOAT_CLAMPED : FLOAT_SIGN_CLAMPED);
   const counter = formCounts + (<usize>form << 2);
   store<u32>(counter, load<u32>(counter) + counted);
 }
@@ -220,6 +221,8 @@ export class Target {
   zeroPoint: i32;
   low: i32;
   high: i32;
+  /** Bytes from an output row to the next, where a kernel does two at a time. */
+  row: i32;
 }
 
 export const target = changetype<Target>(memory.data(offsetof<Target>()));
@@ -232,16 +235,23 @@ export function setTarget(stride: i32, channels: i32, zeroPoint: i32, low: i32, 
   target.high = high;
 }
 
+/** The first or, 16 bytes on, the last four channels' bias. */
 // @ts-ignore: decorator
 @inline
-export function biasLow(block: usize): v128 {
+export function biasAt(block: usize): v128 {
   return v128.load(block, BIAS);
 }
 
 // @ts-ignore: decorator
 @inline
+export function biasLow(block: usize): v128 {
+  return biasAt(block);
+}
+
+// @ts-ignore: decorator
+@inline
 export function biasHigh(block: usize): v128 {
-  return v128.load(block, BIAS + 16);
+  return biasAt(block + 16);
 }
 
 /**
@@ -299,7 +309,7 @@ function requantizeOther(low: v128, high: v128, block: usize): v128 {
   if (form == FLOAT || form == FLOAT_CLAMPED) {
     low = floatLanes(low, block);
     high = floatLanes(high, block + 16);
-  } else if (form == FLOAT_SIGN) {
+  } else if (form == FLOAT_SIGN || form == FLOAT_SIGN_CLAMPED) {
     low = floatSignLanes(low, block);
     high = floatSignLanes(high, block + 16);
   } else if (form == TWO_PART) {
@@ -380,7 +390,7 @@ function storeOther(low: v128, high: v128, block: usize, out: usize, count: i32)
 }
 
 /** The accumulators of four pixels: through memory, so that a call that is hardly ever made costs loops no registers. */
-const kept = memory.data(128, 16);
+export const kept = memory.data(128, 16);
 
 // @ts-ignore: decorator
 @inline
@@ -389,7 +399,23 @@ export function keep(pixel: usize, low: v128, high: v128): void {
   v128.store(kept + pixel * 32, high, 16);
 }
 
+// @ts-ignore: decorator
+@inline
+function keptWords(pixel: usize, block: usize): v128 {
+  const at = kept + pixel * 32;
+  return i16x8.narrow_i32x4_s(floatSignLanes(v128.load(at), block), floatSignLanes(v128.load(at, 16), block + 16));
+}
+
 export function storeKept(block: usize, out0: usize, out1: usize, out2: usize, out3: usize, count: i32): void {
+  if (load<i32>(block) == FLOAT_SIGN && count >= CHANNELS) {
+    const first = i8x16.narrow_i16x8_s(keptWords(0, block), keptWords(1, block));
+    v128.store_lane<i64>(out0, first, 0);
+    v128.store_lane<i64>(out1, first, 1);
+    const second = i8x16.narrow_i16x8_s(keptWords(2, block), keptWords(3, block));
+    v128.store_lane<i64>(out2, second, 0);
+    v128.store_lane<i64>(out3, second, 1);
+    return;
+  }
   storeOther(v128.load(kept), v128.load(kept, 16), block, out0, count);
   storeOther(v128.load(kept, 32), v128.load(kept, 48), block, out1, count);
   storeOther(v128.load(kept, 64), v128.load(kept, 80), block, out2, count);
