@@ -4,22 +4,13 @@
  * input zero point. Per output channel int32 bias (zero point folded in) and requantisation; see
  * docs/arithmetic.md.
  */
-import { setTables, setTarget, target } from "../support/channels";
-import {
-  multiplyPixels,
-  packedBytes,
-  packPlain,
-  packWeights,
-  plainBytes,
-  plainRows,
-  rowsBytes,
-  setPixels,
-  setWindow,
-  weightRow,
-} from "../support/gemm";
+import { setTarget, target } from "../support/channels";
+import { multiplyPixels, packedBytes, packWeights, setPixels, setWindow } from "../support/gemm";
 import { addressOf } from "../support/operand";
+import { setTables } from "../support/pack_block";
 import { ConvS8Record, Requantization } from "../support/records";
 import { toInt8 } from "../support/requantization";
+import { packPlain, plainBytes, plainRows, rowsBytes, weightRow } from "../support/weight_rows";
 import { coveredHeight, groupInputs, rowStride, widenInput } from "../support/widen";
 import { isWinograd, winograd, winogradBytes, winogradPack, winogradScratch } from "../support/winograd";
 

@@ -5,8 +5,9 @@
  *
  * The vector path (multiplier 1) works on eight channels at a time; see row_pairs.ts.
  */
-import { BLOCK_BYTES, blockStart, CHANNELS, packBlock, setSumRange, setTables, setTarget } from "../support/channels";
+import { BLOCK_BYTES, blockStart, CHANNELS, setTarget } from "../support/channels";
 import { addressOf } from "../support/operand";
+import { packBlock, setSumRange, setTables } from "../support/pack_block";
 import { DepthwiseS8Record, Requantization } from "../support/records";
 import { packStarts, toInt8 } from "../support/requantization";
 import {

@@ -2,27 +2,24 @@
  * 1x1 convolution, stride 1: input [pixels, C_in], weights [C_out, C_in], output [pixels, C_out], all int8.
  * Per output channel int32 bias (input zero point folded in) and requantisation; see docs/arithmetic.md.
  */
-import { setTables, setTarget } from "../support/channels";
+import { setTarget } from "../support/channels";
 import {
   groupBytes,
   multiplyGroups,
   multiplyPixels,
   packedBytes,
-  packPlain,
   packWeights,
   PIXELS,
-  plainBytes,
-  plainRows,
-  rowsBytes,
   setPixels,
   setWindow,
-  weightRow,
   widen,
   widenGroups,
 } from "../support/gemm";
 import { addressOf } from "../support/operand";
+import { setTables } from "../support/pack_block";
 import { PointwiseS8Record, Requantization } from "../support/records";
 import { toInt8 } from "../support/requantization";
+import { packPlain, plainBytes, plainRows, rowsBytes, weightRow } from "../support/weight_rows";
 
 /** Bytes of widened inputs at a time: they stay in the first-level cache beside the weights of a block. */
 const CHUNK_BYTES: i32 = 8192;

@@ -10,20 +10,19 @@
  * Packed, for each block of eight output channels: its requantisation, then [16][pairs of inputs][8 channels][2] int16.
  */
 import {
-  BLOCK_BYTES,
   biasAt,
+  BLOCK_BYTES,
   blockStart,
   CHANNELS,
   isQuick,
   kept,
-  packBlock,
-  setSumRange,
   storeKept,
   storeTwo,
   target,
 } from "./channels";
-import { weightRow } from "./gemm";
+import { packBlock, setSumRange } from "./pack_block";
 import { ConvS8Record } from "./records";
+import { weightRow } from "./weight_rows";
 import { widenRows } from "./widen";
 
 const PAIR_BYTES: usize = 32;
