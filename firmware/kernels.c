@@ -16,3 +16,5 @@ const thumbnet_kernel thumbnet_kernels[KERNEL_COUNT] = {
     [MEAN_S8] = mean_s8,
     [COPY_S8] = copy_s8,
 };
+
+const thumbnet_decision thumbnet_exit_decision = exit_answers;

@@ -53,6 +53,39 @@ static void observe(void *context, uint32_t index, const int8_t *output, uint32_
   if (log->cycles != 0) seen->start = log->cycles();
 }
 
+static void put_output(const thumbnet_model *model, const thumbnet_log *log, uint32_t index) {
+  const int8_t *output = thumbnet_output(model, index);
+  put_text(log, "output ");
+  put_decimal(log, index);
+  for (uint32_t b = 0; b < thumbnet_output_bytes(model, index); b++) {
+    log->put(' ');
+    put_hex(log, (uint8_t)output[b], 2);
+  }
+  put_text(log, "\n");
+}
+
+/* Which exit the output that answered is, and the largest of its probabilities. */
+static void put_exit(const thumbnet_model *model, const thumbnet_log *log, uint32_t output) {
+  const image_header *header = (const image_header *)(const void *)model->image;
+  const image_exit *exits = (const image_exit *)(const void *)(model->image + header->exits_offset);
+  const int8_t *scores = thumbnet_output(model, output);
+  uint32_t exit = 0;
+  int32_t top = scores[0];
+  while (exit < header->exit_count && exits[exit].output != output) exit++;
+  for (uint32_t c = 1; c < thumbnet_output_bytes(model, output); c++) {
+    if (scores[c] > top) top = scores[c];
+  }
+  put_text(log, "exit ");
+  if (exit < header->exit_count) {
+    put_decimal(log, exit);
+  } else {
+    put_text(log, "none");
+  }
+  put_text(log, " confidence ");
+  put_decimal(log, (uint32_t)(top + 128));
+  put_text(log, "\n");
+}
+
 void thumbnet_run_logged(const thumbnet_model *model, const thumbnet_log *log) {
   const image_header *header = (const image_header *)(const void *)model->image;
   put_text(log, "thumbnet 1 image ");
@@ -63,16 +96,12 @@ void thumbnet_run_logged(const thumbnet_model *model, const thumbnet_log *log) {
     put_text(log, "\n");
   }
   observation seen = {log, log->cycles == 0 ? 0 : log->cycles()};
-  thumbnet_run(model, observe, &seen);
-  for (uint32_t i = 0; i < header->output_count; i++) {
-    const int8_t *output = thumbnet_output(model, i);
-    put_text(log, "output ");
-    put_decimal(log, i);
-    for (uint32_t b = 0; b < thumbnet_output_bytes(model, i); b++) {
-      log->put(' ');
-      put_hex(log, (uint8_t)output[b], 2);
-    }
-    put_text(log, "\n");
+  const uint32_t answered = thumbnet_run(model, observe, &seen);
+  if (thumbnet_exit_count(model) != 0) {
+    put_exit(model, log, answered);
+    put_output(model, log, answered);
+  } else {
+    for (uint32_t i = 0; i < header->output_count; i++) put_output(model, log, i);
   }
   put_text(log, "end\n");
 }

@@ -6,7 +6,9 @@
  *   operator 0 crc 4c1b1790 cycles 4200000      (cycles only where there is a counter)
  *   operator 1 in slices cycles 0               (it runs with later ones, its output never exists whole)
  *   ...
- *   output 0 80 7f 03 ...
+ *   exit 0 confidence 231                       (only of a model with early exits: which answered, in 1/256;
+ *                                               "exit none": the final output did)
+ *   output 0 80 7f 03 ...                       (then only of the output that answered)
  *   end
  */
 #ifndef THUMBNET_LOG_H

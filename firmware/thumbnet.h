@@ -5,8 +5,7 @@
  *   thumbnet_model model;
  *   if (thumbnet_init(&model, image, arena, sizeof arena) != THUMBNET_OK) ...;
  *   memcpy(thumbnet_input(&model, 0), samples, thumbnet_input_bytes(&model, 0));
- *   thumbnet_run(&model, 0, 0);
- *   const int8_t *scores = thumbnet_output(&model, 0);
+ *   const int8_t *scores = thumbnet_output(&model, thumbnet_run(&model, 0, 0));
  *
  * No heap, no float, nothing global: several models can be used side by side, each with an arena of its own.
  */
@@ -32,6 +31,11 @@ typedef enum {
 typedef struct {
   const uint8_t *image;
   uint8_t *arena;
+  /*
+   * Thresholds of early exits, of yours: for each exit and each class, exit by exit, the least measure in 1/256 at which
+   * it answers, 256 for never. 0 (what thumbnet_init sets): those of the image.
+   */
+  const uint16_t *thresholds;
 } thumbnet_model;
 
 /*
@@ -48,10 +52,16 @@ thumbnet_status thumbnet_init(thumbnet_model *model, const void *image, void *ar
 int8_t *thumbnet_input(const thumbnet_model *model, uint32_t index);
 uint32_t thumbnet_input_bytes(const thumbnet_model *model, uint32_t index);
 
-/* Runs the network once. `observer` may be 0. */
-void thumbnet_run(const thumbnet_model *model, thumbnet_observer observer, void *context);
+/*
+ * Runs the network once. `observer` may be 0. Returns the index of the output that answered: an early exit's, behind
+ * which nothing has run, or that of the final one. Where there are no exits: 0, and all outputs are there.
+ */
+uint32_t thumbnet_run(const thumbnet_model *model, thumbnet_observer observer, void *context);
 
-/* Output `index` of the last run. */
+/* How many early exits the model has. Each is one of its outputs. */
+uint32_t thumbnet_exit_count(const thumbnet_model *model);
+
+/* Output `index` of the last run; where there are early exits only that of the output which answered. */
 const int8_t *thumbnet_output(const thumbnet_model *model, uint32_t index);
 uint32_t thumbnet_output_bytes(const thumbnet_model *model, uint32_t index);
 

@@ -1,6 +1,7 @@
 // Builds everything: record classes -> AssemblyScript (asc) -> wasm-opt -> inlined modules -> JavaScript.
 import { execFileSync } from "node:child_process";
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -97,6 +98,8 @@ const tsc = join(dirname(require.resolve("typescript/package.json")), "bin", "ts
 node(tsc, ["-p", "tsconfig.build.json", "--outDir", "build/dist"]);
 mkdirSync(join(staged, "wasm"));
 for (const target of TARGETS) copyFileSync(at(`build/${target}.wasm`), join(staged, `wasm/${target}.wasm`));
+// npx runs it as it is once it has been linked; npm makes it executable only when it installs.
+chmodSync(join(staged, "cli/main.js"), 0o755);
 rmSync(at("dist"), { recursive: true, force: true });
 renameSync(staged, at("dist"));
 

@@ -1,6 +1,8 @@
 export { ThumbnetError } from "./errors.ts";
 export type { OperatorKind } from "./graph/graph.ts";
+export type { ExitThreshold } from "./plan/thresholds.ts";
 export { type Engine, supportsSimd } from "./runtime/engine.ts";
+export type { Answer, ExitInfo, RunOptions, TraceExit } from "./runtime/exits.ts";
 export { type LoadOptions, loadModel } from "./runtime/load.ts";
 export type {
   Model,

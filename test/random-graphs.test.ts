@@ -5,7 +5,7 @@ import type { Step } from "../src/mcu/implementations.ts";
 import { compileGraph } from "../src/plan/compile.ts";
 import { OPTIMIZE, type Optimize } from "../src/plan/plan.ts";
 import { referenceRun } from "./reference/run.ts";
-import { IMPLEMENTATIONS, PLAIN, SOAK } from "./support/implementations.ts";
+import { IMPLEMENTATIONS, PLAIN, SOAK, stepsOf } from "./support/implementations.ts";
 import {
   OPERATOR_KINDS,
   type RandomGraph,
@@ -73,10 +73,10 @@ describe("the whole arena after every operator", () => {
 
   const planned = others.flatMap((other) => OPTIMIZE.map((optimize) => ({ ...other, optimize })));
 
-  it.each(planned)(`$name has the bytes of ${PLAIN.name}, $optimize`, async ({ steps, share, optimize }) => {
+  it.each(planned)(`$name has the bytes of ${PLAIN.name}, $optimize`, async ({ runs, share, optimize }) => {
     const count = (NETWORK_SEEDS * share) / (optimize === "speed" ? 1 : 2);
     for (const { first: seed, jobs } of chunks(randomGraph, count, optimize)) {
-      const [a, b] = [await PLAIN.steps(jobs), await steps(jobs)];
+      const [a, b] = [await stepsOf(PLAIN, jobs), await stepsOf({ runs }, jobs)];
       jobs.forEach((_, i) => {
         const differing = a[i]!.findIndex(
           ({ arena }, step) => Buffer.compare(arena, b[i]![step]!.arena) !== 0,
@@ -87,10 +87,10 @@ describe("the whole arena after every operator", () => {
   });
 });
 
-describe.each(IMPLEMENTATIONS)("$name equals the reference", ({ steps, share }) => {
+describe.each(IMPLEMENTATIONS)("$name equals the reference", ({ runs, share }) => {
   const check = async (cases: (seed: number) => RandomGraph, count: number, optimize?: Optimize) => {
     for (const { first, graphs, jobs } of chunks(cases, count * share, optimize)) {
-      const made = await steps(jobs);
+      const made = await stepsOf({ runs }, jobs);
       graphs.forEach((graph, i) => {
         const difference = firstDifference(graph, made[i]!, optimize === "ram");
         expect(difference, `seed ${first + i}`).toBeNull();

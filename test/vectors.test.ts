@@ -5,7 +5,7 @@ import { KERNELS, type KernelName } from "../src/plan/layout.ts";
 import { interleaved, matrixFields } from "../src/plan/matrix.ts";
 import { quantizeMultiplier, requantize } from "../src/plan/multiplier.ts";
 import { exactRequantization } from "../src/plan/requantization.ts";
-import { IMPLEMENTATIONS } from "./support/implementations.ts";
+import { IMPLEMENTATIONS, stepsOf } from "./support/implementations.ts";
 import { kernelImage } from "./support/kernel-image.ts";
 import { hasShared } from "./support/shared.ts";
 import { loadVectors, type VectorCase, vectorFailures } from "./support/vectors.ts";
@@ -147,11 +147,12 @@ describe.skipIf(!hasShared)("vectors of the real kernels", () => {
     expect(loadVectors().length).toBeGreaterThan(0);
   });
 
-  it.each(IMPLEMENTATIONS)("$name gives the expected bytes", async ({ steps }) => {
+  it.each(IMPLEMENTATIONS)("$name gives the expected bytes", async ({ runs }) => {
     const cases = loadVectors().flatMap((vector) =>
       kernelCases(vector).map((made) => ({ name: vector.name, ...made })),
     );
-    const made = await steps(
+    const made = await stepsOf(
+      { runs },
       cases.map(({ call, inputs, expected }) => {
         const sizes = inputs.map(({ length }) => length);
         return { inputs, image: kernelImage(call, sizes, expected.length) };

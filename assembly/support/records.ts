@@ -36,6 +36,10 @@ export class Header {
   portsOffset: u32;
   inputCount: u16;
   outputCount: u16;
+  exitsOffset: u32;
+  thresholdsOffset: u32;
+  exitCount: u16;
+  finalOutput: u16;
 }
 
 // @ts-ignore: decorator

@@ -36,14 +36,3 @@ export function storePart(address: usize, value: v128, count: i32): void {
   v128.store_lane<f64>(address, value, 0);
   if (count == 3) v128.store_lane<f32>(address, value, 2, 8);
 }
-
-/** Sum of the four lanes. */
-// @ts-ignore: decorator
-@inline
-export function sumLanes(x: v128): f32 {
-  return (
-    f32x4.extract_lane(x, 0) +
-    f32x4.extract_lane(x, 1) +
-    (f32x4.extract_lane(x, 2) + f32x4.extract_lane(x, 3))
-  );
-}

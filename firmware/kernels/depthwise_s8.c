@@ -7,7 +7,6 @@
  */
 #include "../support/depthwise.h"
 #include "../support/kernel.h"
-#include "../support/lanes.h"
 #include "../support/operand.h"
 
 static depthwise_axis rows_of(const depthwise_s8_record *r) {
@@ -40,41 +39,38 @@ static depthwise_axis columns_of(const depthwise_s8_record *r) {
   return axis;
 }
 
-/* Elements of the plane along an axis of which `outputs` are made. */
-static int32_t covered(const depthwise_axis *axis, int32_t outputs) {
-  return (outputs - 1) * axis->stride + (axis->taps - 1) * axis->dilation + 1;
-}
-
-static int32_t third(int32_t rows) {
-  return (rows + 2) / 3;
-}
-
 void depthwise_s8(const void *record, const uint8_t *image, uint8_t *arena, uint8_t *scratch) {
   const depthwise_s8_record *r = (const depthwise_s8_record *)record;
   const output_form form =
       output_form_at(image, r->requantization, r->output_zero_point, r->activation_min, r->activation_max);
-  depthwise_plane p = {.rows = rows_of(r), .columns = columns_of(r), .padding = (uint32_t)(r->input_zero_point + 128)};
-  p.words = p.rows.taps * p.columns.taps <= LANE_INPUTS ? 2 : 1;
-  /* The bands may as well lie side by side: what makes fewer triples. */
-  if (third(p.columns.output) * p.rows.output < third(p.rows.output) * p.columns.output) {
-    const depthwise_axis rows = p.rows;
-    p.rows = p.columns;
-    p.columns = rows;
-  }
-  p.band = p.words == 2 ? third(p.rows.output) : p.rows.output;
-  p.height = covered(&p.rows, p.band);
-  p.width = covered(&p.columns, p.columns.output);
-
-  uint32_t *plane = (uint32_t *)(void *)scratch;
+  depthwise_plane p = {
+      .rows = rows_of(r),
+      .columns = columns_of(r),
+      .plane = (uint32_t *)(void *)scratch,
+      .padding = (uint32_t)(r->input_zero_point + 128),
+      .low = form.low,
+      .most = form.high - form.low,
+      .form = &form,
+  };
+  depthwise_begin(&p);
+  const int is_3x3 = depthwise_is_3x3(&p);
   const int8_t *input = operand_address(r->input, image, arena);
   int8_t *output = output_address(r->output, arena);
   const int8_t *weights = (const int8_t *)(image + r->weights);
   for (int32_t n = 0; n < r->batch; n++) {
     for (int32_t c = 0; c < r->output_channels; c++) {
-      const channel_parameters channel = channel_at(&form, c);
-      depthwise_pack(&p, input + (r->depth_multiplier == 1 ? c : c / r->depth_multiplier), plane);
-      depthwise_sum(&p, weights + c, plane);
-      depthwise_store(&p, &channel, &form, plane, output + c);
+      p.channel = channel_at(&form, c);
+      const int8_t *from = input + (r->depth_multiplier == 1 ? c : c / r->depth_multiplier);
+      if (p.words == 2) {
+        depthwise_pack(&p, from);
+      } else {
+        depthwise_pack_any(&p, from);
+      }
+      if (is_3x3) {
+        depthwise_3x3(&p, weights + c, output + c);
+      } else {
+        depthwise_any(&p, weights + c, output + c);
+      }
     }
     input += r->input_height * r->input_width * r->input_channels;
     output += r->output_height * r->output_width * r->output_channels;

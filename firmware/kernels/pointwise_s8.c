@@ -32,10 +32,11 @@ void pointwise_s8(const void *record, const uint8_t *image, uint8_t *arena, uint
     const int32_t count = left < most ? left : most;
     for (int32_t p = 0; p < most; p += 3) {
       /* The last pixel stands for what is not there. */
-      const int8_t *b = p + 1 < count ? input + depth : input;
-      const int8_t *c = p + 2 < count ? b + depth : b;
-      gemm_pack(input, b, c, depth, g.packed + (p > 0 ? 2 : 0), words);
-      input = p + 3 < count ? c + depth : c;
+      const int8_t *pixels[3] = {input};
+      pixels[1] = p + 1 < count ? input + depth : input;
+      pixels[2] = p + 2 < count ? pixels[1] + depth : pixels[1];
+      gemm_pack(pixels, depth, g.packed + (p > 0 ? 2 : 0), words, 1, 0);
+      input = p + 3 < count ? pixels[2] + depth : pixels[2];
     }
     input += depth;
     g.pixels = count;

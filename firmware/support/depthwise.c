@@ -2,64 +2,71 @@
 
 #include "lanes.h"
 
-static uint32_t *fill(uint32_t *to, int32_t words, int32_t count, uint32_t word0, uint32_t word1) {
-  for (; count > 0; count--) {
-    *to++ = word0;
-    if (words == 2) *to++ = word1;
+/* Elements of the plane along an axis of which `outputs` are made. */
+static int32_t covered(const depthwise_axis *axis, int32_t outputs) {
+  return (outputs - 1) * axis->stride + (axis->taps - 1) * axis->dilation + 1;
+}
+
+static int32_t third(int32_t rows) {
+  return (rows + 2) / 3;
+}
+
+void depthwise_begin(depthwise_plane *p) {
+  p->words = p->rows.taps * p->columns.taps <= LANE_INPUTS ? 2 : 1;
+  /* The bands may as well lie side by side: what makes fewer triples. */
+  if (third(p->columns.output) * p->rows.output < third(p->rows.output) * p->columns.output) {
+    const depthwise_axis rows = p->rows;
+    p->rows = p->columns;
+    p->columns = rows;
   }
-  return to;
+  p->band = p->words == 2 ? third(p->rows.output) : p->rows.output;
+  p->third = p->rows.output - p->band;
+  p->second = p->band < p->third ? p->band : p->third;
+  p->height = covered(&p->rows, p->band);
+  p->width = covered(&p->columns, p->columns.output);
+  p->before = p->columns.padding < p->width ? p->columns.padding : p->width;
+  p->inside = p->columns.input < p->width - p->before ? p->columns.input : p->width - p->before;
+  uint32_t *plane = p->plane;
+  for (int32_t left = p->height * p->width; left > 0; left--) {
+    *plane++ = p->words == 2 ? p->padding + (p->padding << 21) : p->padding;
+    if (p->words == 2) *plane++ = p->padding + (p->padding << 10);
+  }
 }
 
-/* Where row `row` of the input begins, or the padding; `step` is set to the bytes from column to column. */
-static const int8_t *row_of(const depthwise_plane *p, const int8_t *input, int32_t row, const int8_t *padding,
-                            int32_t *step) {
-  const int inside = row >= 0 && row < p->rows.input;
-  *step = inside ? p->columns.input_step : 0;
-  return inside ? input + row * p->rows.input_step : padding;
+/* x + 128 of a row and column; the row may lie outside. */
+static uint32_t element_at(const depthwise_plane *p, const int8_t *input, int32_t row, int32_t column) {
+  if (row < 0 || row >= p->rows.input) return p->padding;
+  return (uint32_t)(input[row * p->rows.input_step + column * p->columns.input_step] + 128);
 }
 
-static uint32_t unsigned_of(int8_t x) {
-  return (uint8_t)x ^ 0x80u;
-}
-
-void depthwise_pack(const depthwise_plane *p, const int8_t *input, uint32_t *plane) {
-  const int8_t padding = (int8_t)((int32_t)p->padding - 128);
-  const uint32_t word0 = p->words == 2 ? p->padding + (p->padding << 21) : p->padding;
-  const uint32_t word1 = p->padding + (p->padding << 10);
-  const int32_t before = p->columns.padding < p->width ? p->columns.padding : p->width;
-  const int32_t room = p->width - before;
-  const int32_t inside = p->columns.input < room ? p->columns.input : room;
-  const int32_t lane = p->band * p->rows.stride;
-  for (int32_t row = -p->rows.padding; row < p->height - p->rows.padding; row++) {
-    int32_t step_a, step_b, step_c;
-    const int8_t *a = row_of(p, input, row, &padding, &step_a);
-    plane = fill(plane, p->words, before, word0, word1);
-    if (p->words == 2) {
-      const int8_t *b = row_of(p, input, row + lane, &padding, &step_b);
-      const int8_t *c = row_of(p, input, row + 2 * lane, &padding, &step_c);
-      for (uint32_t *end = plane + 2 * inside; plane != end; plane += 2) {
-        const uint32_t xb = unsigned_of(*b);
-        plane[0] = unsigned_of(*a) + (xb << 21);
-        plane[1] = unsigned_of(*c) + (xb << 10);
-        a += step_a;
-        b += step_b;
-        c += step_c;
-      }
-    } else {
-      for (uint32_t *end = plane + inside; plane != end; plane++) {
-        *plane = unsigned_of(*a);
-        a += step_a;
+void depthwise_pack_any(const depthwise_plane *p, const int8_t *input) {
+  const int32_t second = p->second * p->rows.stride;
+  const int32_t third = p->third * p->rows.stride;
+  for (int32_t y = 0; y < p->height; y++) {
+    const int32_t row = y - p->rows.padding;
+    uint32_t *element = p->plane + (y * p->width + p->before) * p->words;
+    for (int32_t x = 0; x < p->inside; x++) {
+      const uint32_t a = element_at(p, input, row, x);
+      if (p->words == 1) {
+        *element++ = a;
+      } else {
+        const uint32_t b = element_at(p, input, row + second, x);
+        *element++ = a + (b << 21);
+        *element++ = element_at(p, input, row + third, x) + (b << 10);
       }
     }
-    plane = fill(plane, p->words, room - inside, word0, word1);
   }
 }
 
-void depthwise_sum(const depthwise_plane *p, const int8_t *weights, uint32_t *plane) {
+void depthwise_any(const depthwise_plane *p, const int8_t *weights, int8_t *output) {
+  const output_form *form = p->form;
   const int32_t words = p->words;
   const int32_t pitch = p->width * words;
+  const int32_t second = p->second * p->rows.output_step;
+  const int32_t third = p->third * p->rows.output_step;
   for (int32_t y = 0; y < p->band; y++) {
-    uint32_t *window = plane + y * p->rows.stride * pitch;
+    const uint32_t *window = p->plane + y * p->rows.stride * pitch;
+    int8_t *out = output;
     for (int32_t x = 0; x < p->columns.output; x++) {
       uint32_t sum0 = 0, sum1 = 0;
       const int8_t *row_weights = weights;
@@ -77,35 +84,29 @@ void depthwise_sum(const depthwise_plane *p, const int8_t *weights, uint32_t *pl
         row_weights += p->rows.weight_step;
         row += p->rows.dilation * pitch;
       }
-      window[0] = sum0;
-      if (words == 2) window[1] = sum1;
-      window += p->columns.stride * words;
-    }
-  }
-}
-
-void depthwise_store(const depthwise_plane *p, const channel_parameters *channel, const output_form *form,
-                     const uint32_t *plane, int8_t *output) {
-  const int32_t step = p->columns.stride * p->words;
-  const int32_t pitch = p->rows.stride * p->width * p->words;
-  const int32_t band = p->band * p->rows.output_step;
-  for (int32_t y = 0; y < p->band; y++) {
-    const uint32_t *sums = plane;
-    int8_t *out = output;
-    for (int32_t x = 0; x < p->columns.output; x++) {
-      if (p->words == 1) {
-        *out = to_int8((int32_t)sums[0], channel, form);
+      if (words == 1) {
+        *out = to_int8((int32_t)sum0, &p->channel, form);
       } else {
-        const lanes s = split_lanes(sums[0], sums[1]);
-        /* The last bands may have fewer rows. */
-        *out = to_int8(s.a, channel, form);
-        if (y + p->band < p->rows.output) out[band] = to_int8(s.b, channel, form);
-        if (y + 2 * p->band < p->rows.output) out[2 * band] = to_int8(s.c, channel, form);
+        const lanes s = split_lanes(sum0, sum1);
+        *out = to_int8(s.a, &p->channel, form);
+        out[second] = to_int8(s.b, &p->channel, form);
+        out[third] = to_int8(s.c, &p->channel, form);
       }
-      sums += step;
+      window += p->columns.stride * words;
       out += p->columns.output_step;
     }
-    plane += pitch;
     output += p->rows.output_step;
   }
 }
+
+#ifndef __ARM_ARCH_6M__
+
+void depthwise_pack(const depthwise_plane *p, const int8_t *input) {
+  depthwise_pack_any(p, input);
+}
+
+void depthwise_3x3(const depthwise_plane *p, const int8_t *weights, int8_t *output) {
+  depthwise_any(p, weights, output);
+}
+
+#endif

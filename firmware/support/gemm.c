@@ -24,12 +24,18 @@ void gemm_store(const gemm *g, int32_t channel, int32_t *sums) {
 
 #ifndef __ARM_ARCH_6M__
 
-void gemm_pack(const int8_t *a, const int8_t *b, const int8_t *c, int32_t count, uint32_t *packed, int32_t words) {
-  for (int32_t k = 0; k < count; k++) {
-    const uint32_t second = (uint32_t)(b[k] + 128);
-    packed[0] = (uint32_t)(a[k] + 128) + (second << 21);
-    packed[1] = (uint32_t)(c[k] + 128) + (second << 10);
-    packed += words;
+void gemm_pack(const int8_t *const *pixels, int32_t count, uint32_t *packed, int32_t words, int32_t rows, int32_t step) {
+  const int8_t *a = pixels[0], *b = pixels[1], *c = pixels[2];
+  for (int32_t row = 0; row < rows; row++) {
+    for (int32_t k = 0; k < count; k++) {
+      const uint32_t second = (uint32_t)(b[k] + 128);
+      packed[0] = (uint32_t)(a[k] + 128) + (second << 21);
+      packed[1] = (uint32_t)(c[k] + 128) + (second << 10);
+      packed += words;
+    }
+    a += step;
+    b += step;
+    c += step;
   }
 }
 

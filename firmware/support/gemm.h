@@ -53,8 +53,10 @@ static inline int32_t gemm_row_bytes(int32_t depth) {
 void gemm_three(const gemm *g);
 void gemm_six(const gemm *g);
 
-/* Packs `count` inputs of three pixels, into two words each and every `words` words. */
-void gemm_pack(const int8_t *a, const int8_t *b, const int8_t *c, int32_t count, uint32_t *packed, int32_t words);
+/*
+ * Packs `rows` times `count` inputs of each of three pixels, every `step` bytes, into two words each and every `words` words.
+ */
+void gemm_pack(const int8_t *const *pixels, int32_t count, uint32_t *packed, int32_t words, int32_t rows, int32_t step);
 
 /* Writes one channel from the sums of its products, and sets them to 0. */
 void gemm_store(const gemm *g, int32_t channel, int32_t *sums);

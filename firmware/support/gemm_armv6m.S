@@ -425,27 +425,32 @@
 .endm
 
 /*
- * 17 cycles for an input of three pixels, and 2 for each four: r0-r2 where they end, r3 -(inputs left), r7 packed,
- * r12 bytes that are left out, r8 and r9 what makes x + 128 of x in both words.
+ * 17 cycles for an input of three pixels, 2 for each four and 13 for a row: r0-r2 where they end, r3 -(inputs left),
+ * r7 packed, r8 and r9 what makes x + 128 of x in both words, r10 bytes from row to row, r11 where a row enters, r12
+ * bytes that are left out, lr end of packed.
  */
   .section .text.gemm_pack, "ax", %progbits
   .thumb_func
   .global gemm_pack
   .type gemm_pack, %function
 gemm_pack:
-  push {r4-r7, lr}
+  push {r3-r7, lr}
   mov r4, r8
   mov r5, r9
-  push {r4, r5}
-  ldr r7, [sp, #28]
-  ldr r4, [sp, #32]
-  adds r0, r0, r3
-  adds r1, r1, r3
-  adds r2, r2, r3
-  negs r3, r3
-  lsls r4, r4, #2
-  subs r4, r4, #8
-  mov r12, r4
+  mov r6, r10
+  mov r7, r11
+  push {r4-r7}
+  movs r7, r2
+  lsls r3, r3, #2
+  ldr r4, [sp, #40]
+  muls r4, r1, r4
+  muls r4, r3, r4
+  adds r4, r4, r7
+  mov lr, r4
+  subs r3, r3, #8
+  mov r12, r3
+  ldr r4, [sp, #44]
+  mov r10, r4
   movs r4, #128
   lsls r5, r4, #21
   adds r5, r5, r4
@@ -453,6 +458,8 @@ gemm_pack:
   lsls r5, r4, #10
   adds r5, r5, r4
   mov r9, r5
+  negs r3, r1
+  str r3, [sp, #16]
   /* What is no multiple of four enters in the middle. */
   lsls r4, r3, #30
   lsrs r4, r4, #30
@@ -460,7 +467,13 @@ gemm_pack:
   muls r4, r5, r4
   adr r5, 1f
   adds r4, r4, r5
-  mov pc, r4
+  mov r11, r4
+  movs r5, r1
+  ldmia r0, {r0-r2}
+  adds r0, r0, r5
+  adds r1, r1, r5
+  adds r2, r2, r5
+  mov pc, r11
   .balign 4
 1:
   .rept 4
@@ -479,10 +492,20 @@ gemm_pack:
   .endr
 2:
   bne 1b
-  pop {r4, r5}
+  add r0, r0, r10
+  add r1, r1, r10
+  add r2, r2, r10
+  ldr r3, [sp, #16]
+  cmp r7, lr
+  beq 3f
+  mov pc, r11
+3:
+  pop {r4-r7}
   mov r8, r4
   mov r9, r5
-  pop {r4-r7, pc}
+  mov r10, r6
+  mov r11, r7
+  pop {r3-r7, pc}
   .size gemm_pack, . - gemm_pack
 
   gemm gemm_three, times_three, 3

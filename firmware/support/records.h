@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #define IMAGE_MAGIC 0x54454e54u
-#define IMAGE_VERSION 2
+#define IMAGE_VERSION 3
 #define IMAGE_CHECKED_FROM 16u
 #define RECORD_BYTES 68u
 /* In place of a tensor's operand: it never exists whole. */
@@ -29,6 +29,8 @@
 
 #define REQUANTIZE_EXACT 0
 #define REQUANTIZE_TWO_PART 1
+#define EXIT_TOP 0
+#define EXIT_MARGIN 1
 
 typedef struct {
   uint32_t magic;
@@ -45,6 +47,10 @@ typedef struct {
   uint32_t ports_offset;
   uint16_t input_count;
   uint16_t output_count;
+  uint32_t exits_offset;
+  uint32_t thresholds_offset;
+  uint16_t exit_count;
+  uint16_t final_output;
 } image_header;
 
 typedef struct {
@@ -57,6 +63,14 @@ typedef struct {
   uint32_t tensor;
   uint32_t name;
 } image_port;
+
+typedef struct {
+  uint16_t record_end;
+  uint16_t operator_end;
+  uint16_t output;
+  uint8_t criterion;
+  uint8_t reserved;
+} image_exit;
 
 /* `rank` dimensions follow as uint32_t. */
 typedef struct {

@@ -1,4 +1,7 @@
 /** Times whole models. */
+import { compileTflite } from "../plan/compile.ts";
+import { isImage, readImage } from "../plan/image.ts";
+import { withThresholds } from "../plan/thresholds.ts";
 import type { Engine } from "../runtime/engine.ts";
 import { loadModel } from "../runtime/load.ts";
 import type { Model, ProfileEntry } from "../runtime/model.ts";
@@ -7,11 +10,16 @@ import { type CeilingResult, ceilingRuns } from "./ceilings.ts";
 import { randomInput } from "./input.ts";
 import { measureRounds, median } from "./rounds.ts";
 
-/** A model's line. */
+/** A model's line, or that of one of its early exits. */
 export interface ModelResult {
   readonly key: string;
   readonly model: string;
+  /** Every inference ends at this early exit; null: at the end of the network. */
+  readonly exit: number | null;
+  /** Up to there. */
   readonly macs: number | null;
+  /** Of an exit: what share of the time it saves, by what share of the MACs. 1: time falls in proportion. */
+  readonly saving_ratio: number | null;
   readonly engine: Engine;
   /** Of one inference. */
   readonly microseconds: number;
@@ -35,7 +43,17 @@ interface Source {
   readonly name: string;
   readonly bytes: Uint8Array;
   readonly macs: number | null;
+  /** By early exit: MACs up to it. */
+  readonly exitMacs: readonly (number | null)[];
   readonly operators: readonly { readonly macs: number | null }[];
+}
+
+interface Subject {
+  readonly source: Source;
+  readonly exit: number | null;
+  readonly model: Model;
+  readonly inputs: (Int8Array | Uint8Array)[];
+  readonly loadMilliseconds: number;
 }
 
 interface Options {
@@ -48,21 +66,28 @@ interface Options {
 
 const LOADS = 9;
 
-/** Times each model on each engine, with the ceilings, in turns. */
+/** Times each model, and each of its early exits, on each engine, with the ceilings, in turns. */
 export async function benchModels(
   sources: readonly Source[],
   engines: readonly Engine[],
   { time, profile, rounds, onRound }: Options,
 ): Promise<ModelBench> {
   const ceilings = await ceilingRuns();
-  const subjects = [];
+  const subjects: Subject[] = [];
   for (const source of sources) {
-    for (const engine of engines) subjects.push({ source, ...(await load(source, engine)) });
+    for (const engine of engines) {
+      for (const exit of [null, ...source.exitMacs.keys()]) {
+        const loaded = await load(endingAt(source, exit), engine);
+        // Where values tie, an exit that goes by their margin never answers.
+        if (exit !== null && loaded.model.run(loaded.inputs, {}).exits[0] !== exit) continue;
+        subjects.push({ source, exit, ...loaded });
+      }
+    }
   }
   const runs = subjects.map(
-    ({ model, inputs }) =>
+    ({ model, inputs, exit }) =>
       () =>
-        model.runAll(inputs),
+        exit === null ? model.runAll(inputs) : model.run(inputs),
   );
   const timings = await measureRounds([...ceilings.runs, ...runs], {
     time,
@@ -70,27 +95,43 @@ export async function benchModels(
     ...(onRound ? { onRound } : {}),
   });
   const measured = ceilings.results(timings.splice(0, ceilings.runs.length));
-  const results = subjects.map(({ source, model, inputs, loadMilliseconds }, i) => {
+  const results = subjects.map(({ source, exit, model, inputs, loadMilliseconds }, i) => {
     const { microseconds, deviation } = timings[i]!;
+    const macs = exit === null ? source.macs : source.exitMacs[exit]!;
+    const whole = subjects.findIndex(
+      (other) => other.source === source && other.exit === null && other.model.engine === model.engine,
+    );
+    const saved = 1 - microseconds / timings[whole]!.microseconds;
     return {
-      key: `${source.name} ${model.engine}`,
+      key: `${source.name} ${model.engine}${exit === null ? "" : ` exit ${exit}`}`,
       model: source.name,
-      macs: source.macs,
+      exit,
+      macs,
+      saving_ratio: exit === null || macs === null || !source.macs ? null : saved / (1 - macs / source.macs),
       engine: model.engine,
       microseconds,
       deviation_microseconds: deviation,
-      gmacs_per_second: source.macs === null ? null : source.macs / microseconds / 1000,
+      gmacs_per_second: macs === null ? null : macs / microseconds / 1000,
       load_milliseconds: loadMilliseconds,
       heap_bytes: Math.round(heapBytesPerRun(runs[i]!)),
       arena_bytes: model.arenaBytes,
       image_bytes: model.imageBytes,
-      operators: profile
-        ? model.profile(inputs).map((entry, n) => ({ ...entry, macs: source.operators[n]!.macs }))
-        : null,
+      operators:
+        profile && exit === null
+          ? model.profile(inputs).map((entry, n) => ({ ...entry, macs: source.operators[n]!.macs }))
+          : null,
     };
   });
   for (const { model } of subjects) model.dispose();
   return { ceilings: measured, results };
+}
+
+/** The model with thresholds such that every input ends at an exit; null: at the end. */
+function endingAt({ name, bytes, ...rest }: Source, exit: number | null): Source {
+  if (exit === null) return { name, bytes, ...rest };
+  const image = readImage(isImage(bytes) ? bytes : compileTflite(bytes, name, { target: "wasm" }), name);
+  const thresholds = image.exits.map((_, i) => (i === exit ? 1 / 256 : 1));
+  return { name, bytes: withThresholds(image, name, thresholds), ...rest };
 }
 
 async function load({ name, bytes }: Source, engine: Engine) {

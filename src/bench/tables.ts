@@ -25,6 +25,7 @@ function formatMicroseconds(value: number | null): string {
 
 /** Whole models, a line for each and its engine. */
 export function formatModels(rows: readonly ModelResult[]): string {
+  const hasExits = rows.some(({ exit }) => exit !== null);
   const columns = [
     left("model"),
     right("MACs"),
@@ -32,18 +33,20 @@ export function formatModels(rows: readonly ModelResult[]): string {
     right("median µs"),
     right("±"),
     right("GMAC/s"),
+    ...(hasExits ? [right("time/MACs saved")] : []),
     right("load ms"),
     right("heap bytes"),
     right("arena"),
     right("image"),
   ];
   const cells = rows.map((row) => [
-    row.model,
+    row.exit === null ? row.model : `${row.model}, exit ${row.exit}`,
     formatOptional(row.macs),
     row.engine,
     formatFixed(row.microseconds, 1),
     formatDeviation(row),
     formatFixed(row.gmacs_per_second, 2),
+    ...(hasExits ? [formatFixed(row.saving_ratio, 2)] : []),
     formatFixed(row.load_milliseconds, 1),
     formatCount(row.heap_bytes),
     formatCount(row.arena_bytes),

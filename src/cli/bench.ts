@@ -98,7 +98,7 @@ async function runModels({ models, options, time }: Task): Promise<Outcome> {
   const tables = [formatModels(measurement.results)];
   if (options.profile) {
     for (const { name, operators } of models) {
-      const rows = measurement.results.filter(({ model }) => model === name);
+      const rows = measurement.results.filter(({ model, exit }) => model === name && exit === null);
       tables.push(formatProfile(name, operators, rows));
     }
   }
@@ -247,6 +247,8 @@ export function benchCommand(): Command {
 Everything that is measured takes turns, ${ROUNDS} rounds of them, so that a noisy machine hits all. Times are medians over
 rounds of the rounds' medians; ± is the standard deviation of a round, from the median absolute deviation. Load is
 the time from a file's bytes to the first output; heap bytes are what one inference leaves to be collected.
+Early exits are timed too, with thresholds such that every inference ends there; time/MACs saved is the share of the
+whole network's time that is saved by the share of its MACs.
 
 --peers: ratios are medians over rounds of a peer's time by thumbnet's. Equal outputs are those with every byte as the
 Cortex-M0 has it, where the inputs are known (the reference models beside the repository), else as thumbnet has it.

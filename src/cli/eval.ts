@@ -9,13 +9,16 @@ import {
   readDataset,
   readLabels,
 } from "../data/labels.ts";
+import { topClass } from "../data/top-class.ts";
 import { ThumbnetError } from "../errors.ts";
 import { Confusion } from "../report/confusion.ts";
 import { Progress } from "../report/progress.ts";
 import { formatCount, formatPercent, formatTable, printable } from "../report/table.ts";
 import type { Model } from "../runtime/model.ts";
 import {
+  type ExitOptions,
   engineOption,
+  exitThresholdOption,
   frontEndOption,
   type InputOptions,
   inputReading,
@@ -27,10 +30,10 @@ import {
   type PlanOptions,
   print,
   printJson,
-  topClass,
 } from "./common.ts";
+import { formatExitRates, jsonExitRates, openExitRates } from "./eval-exits.ts";
 
-interface EvalOptions extends InputOptions, PlanOptions {
+interface EvalOptions extends InputOptions, PlanOptions, ExitOptions {
   readonly labels?: string;
 }
 
@@ -55,9 +58,13 @@ function checkLabels(path: string, entries: readonly LabelledFile[]): number {
   return classes;
 }
 
-/** The outputs that name a class: those with one element for each. */
+/**
+ * The outputs that name a class: those with one element for each. Of a model with early exits whichever answers is
+ * judged, here the final one.
+ */
 function classOutputs(path: string, model: Model, classes: number): number[] {
-  const found = model.outputs.flatMap(({ elements }, i) => (elements === classes ? [i] : []));
+  const all = model.outputs.flatMap(({ elements }, i) => (elements === classes ? [i] : []));
+  const found = model.exits.length > 0 ? all.filter((output) => output === model.finalOutput) : all;
   if (found.length > 0) return found;
   const counts = model.outputs.map(({ elements }) => elements).join(", ");
   throw new ThumbnetError(`${path}: has ${classes} classes, the model's output ${counts} elements`);
@@ -136,14 +143,25 @@ async function evaluate(path: string, folder: string, options: EvalOptions): Pro
   }
   const reading = inputReading(model, inputs, options);
 
+  const rates = await openExitRates(path, model, options);
+  const thresholds = options.exitThreshold === undefined ? {} : { exitThreshold: options.exitThreshold };
   const confusions = outputs.map(() => new Confusion(classes));
   const progress = new Progress("eval", inputs.count);
   try {
     for (let i = 0; i < inputs.count; i++) {
-      const results = model.runAll(await inputs.read(i));
-      confusions.forEach((confusion, c) => {
-        confusion.add(dataset[i]!.label, topClass(results[outputs[c]!]!));
-      });
+      const data = await inputs.read(i);
+      const { label } = dataset[i]!;
+      if (rates || options.exitThreshold !== undefined) {
+        const { output, exits } = model.run(data, thresholds);
+        const top = topClass(output);
+        confusions[0]!.add(label, top);
+        rates?.add(exits[0]!, top === label);
+      } else {
+        const results = model.runAll(data);
+        confusions.forEach((confusion, c) => {
+          confusion.add(label, topClass(results[outputs[c]!]!));
+        });
+      }
       progress.step();
     }
   } finally {
@@ -160,6 +178,7 @@ async function evaluate(path: string, folder: string, options: EvalOptions): Pro
       count,
       correct,
       accuracy,
+      ...(rates ? { exits: jsonExitRates(rates) } : {}),
       outputs: confusions.map((confusion, c) => ({
         name: model.outputs[outputs[c]!]!.name,
         correct: confusion.correct,
@@ -174,6 +193,7 @@ async function evaluate(path: string, folder: string, options: EvalOptions): Pro
     const { accuracy, correct, count } = confusion;
     const which = confusions.length > 1 ? `output "${printable(model.outputs[outputs[c]!]!.name)}": ` : "";
     print(`${which}accuracy ${formatPercent(accuracy)} (${formatCount(correct)} of ${formatCount(count)})\n`);
+    if (rates) print(`${formatExitRates(rates)}\n`);
     print(`${formatConfusion(confusion, labels)}\n`);
   });
 }
@@ -191,11 +211,13 @@ export function evalCommand(): Command {
     .addOption(frontEndOption())
     .addOption(engineOption())
     .addOption(optimizeOption())
+    .addOption(exitThresholdOption())
     .addOption(jsonOption())
     .addHelpText(
       "after",
       "\nFolders of pictures, sounds or raw files are told apart by the names of the classes, see --labels; _name_ is name too.\n" +
-        "\nThe top class on a tie is the first. A model of several outputs is judged by each that has one element a class.",
+        "\nThe top class on a tie is the first. A model of several outputs is judged by each that has one element a class;\n" +
+        "one with early exits by the output that answers, with how many inputs end where and what that costs.",
     )
     .action(evaluate);
 }

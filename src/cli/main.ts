@@ -5,7 +5,9 @@ import { ThumbnetError } from "../errors.ts";
 import { benchCommand } from "./bench.ts";
 import { emulateCommand } from "./emulate.ts";
 import { evalCommand } from "./eval.ts";
+import { exitsCommand } from "./exits.ts";
 import { exportCommand } from "./export.ts";
+import { fetchCommand } from "./fetch.ts";
 import { inspectCommand } from "./inspect.ts";
 import { pruneCommand } from "./prune.ts";
 import { quantizeCommand } from "./quantize.ts";
@@ -47,7 +49,9 @@ function program(): Command {
     verifyCommand,
     trainCommand,
     pruneCommand,
+    exitsCommand,
     quantizeCommand,
+    fetchCommand,
     benchCommand,
   ]) {
     root.addCommand(inherit(create(), root));

@@ -1,22 +1,26 @@
 import { basename, join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { openTrainingSet } from "../data/open-set.ts";
 import { chooseCuts } from "../prune/depth/cuts.ts";
 import type { DepthHooks, DepthOptions } from "../prune/depth/depth.ts";
 import { HEAD_HELP } from "../prune/depth/heads.ts";
 import { reportRows, usedColumns } from "../prune/depth/report-table.ts";
 import { REPORT_JSON, REPORT_PAGE, writeDepthReport } from "../prune/depth/write-report.ts";
-import { formatCount, formatTable } from "../report/table.ts";
-import { trainingBackend } from "../train/backend.ts";
-import { BackgroundBatches } from "../train/background.ts";
+import { formatTable } from "../report/table.ts";
 import { jsonOption, note, parseNumber, parseWhole, print, printJson, TRAINING_SET_HELP } from "./common.ts";
 import { addQuantizeOptions, type QuantizeValues } from "./quantize.ts";
 import {
-  addTeacherOptions,
-  addTrainingOptions,
-  interruption,
+  checkClasses,
+  describeData,
+  openTrainingData,
+  reportStopped,
   showEpoch,
   showStep,
+  startBackend,
+  withBackground,
+} from "./training.ts";
+import {
+  addTeacherOptions,
+  addTrainingOptions,
   type TeacherValues,
   type TrainingValues,
   trainOptions,
@@ -81,7 +85,7 @@ function depthOptions(options: PruneDepthOptions): DepthOptions {
 
 async function prune(model: string, options: PruneDepthOptions): Promise<void> {
   const settings = depthOptions(options);
-  const { name: backend } = await trainingBackend(options.backend);
+  const { name: backend } = await startBackend(options);
   const [{ openNetwork }, { pruneDepth }] = await Promise.all([
     import("../train/open-network.ts"),
     import("../prune/depth/depth.ts"),
@@ -94,17 +98,13 @@ async function prune(model: string, options: PruneDepthOptions): Promise<void> {
   );
   const { inputShape } = network.description;
   const withUnlabelled = settings.lesson !== null;
-  const data = await openTrainingSet(options.data, inputShape, withUnlabelled);
-  note(
-    `${basename(model)}; ${data.name}: ${formatCount(data.train.count)} training, ` +
-      `${formatCount(data.validation.count)} validation examples; ${backend}`,
-  );
-  const job = { path: options.data, pictureShape: inputShape, withUnlabelled };
-  const background = await BackgroundBatches.start(job);
+  const training = await openTrainingData({ path: options.data, pictureShape: inputShape, withUnlabelled });
+  const { data, job } = training;
+  checkClasses(model, network.classes, training);
+  if (teacher !== null) checkClasses(options.teacher!, teacher.classes, training);
+  note(`${basename(model)}; ${describeData(data, backend)}`);
   const { epochs } = settings.train;
   const hooks: DepthHooks = {
-    batches: (epoch) => background.epoch(epoch),
-    signal: interruption(),
     onStep: ({ index, count, name }, report, secondsLeft) =>
       showStep({ ...report, secondsLeft }, epochs, `${index + 1}/${count} ${name}: `),
     onEpoch: ({ index, count, name }, report) => showEpoch(report, epochs, `${index + 1}/${count} ${name}: `),
@@ -113,12 +113,11 @@ async function prune(model: string, options: PruneDepthOptions): Promise<void> {
     },
     onMeasure: (name) => note(`${name}: quantise, classify, emulate`),
   };
-  const isDone = await pruneDepth(network, teacher, data, options.out, settings, hooks, added).finally(() =>
-    background.stop(),
+  const isDone = await withBackground(job, (background) =>
+    pruneDepth(network, teacher, data, options.out, settings, { ...hooks, ...background }, added),
   );
   if (!isDone) {
-    note("stopped; the same command goes on from there");
-    process.exitCode = 1;
+    reportStopped();
     return;
   }
   const report = await writeDepthReport(options.out, network.description);
@@ -150,36 +149,32 @@ export function pruneDepthCommand(): Command {
     .addOption(new Option("--head <kinds...>", HEAD_HELP).default(["dscnn32_16"], "dscnn32_16"))
     .option("--frozen", "leave the part that stays as it is (default)")
     .addOption(new Option("--unfrozen", "train it too").conflicts("frozen"))
-    .addOption(
-      new Option("--tail-lr <factor>", "with --unfrozen: of the part that stays, times the learning rate")
-        .default(0.3)
-        .argParser(parseNumber(0, 10)),
+    .option(
+      "--tail-lr <factor>",
+      "with --unfrozen: of the part that stays, times the learning rate",
+      parseNumber(0, 10),
+      0.3,
     )
     .option("--distill", "learn what the whole network answers, also for examples without a class");
   return addQuantizeOptions(addTeacherOptions(addTrainingOptions(command, { epochs: 30 })))
-    .addOption(
-      new Option("--similarity <weight>", "of a loss that makes examples as similar as the teacher sees them")
-        .default(0)
-        .argParser(parseNumber(0, 1000)),
+    .option(
+      "--similarity <weight>",
+      "of a loss that makes examples as similar as the teacher sees them",
+      parseNumber(0, 1000),
+      0,
     )
-    .addOption(
-      new Option("--dropout <share>", "of the features before the last layer")
-        .default(0)
-        .argParser(parseNumber(0, 0.9)),
-    )
+    .option("--dropout <share>", "of the features before the last layer", parseNumber(0, 0.9), 0)
     .option("--tag <name>", "put into the names of results, to tell other options apart")
     .addOption(
       new Option("--add <name=file>", "another float network for the report; may be given again")
         .default([], "none")
         .argParser(parseAdded),
     )
-    .addOption(
-      new Option(
-        "--feature-cache <MiB>",
-        "memory for the features of a frozen part, kept where --augmentation is 0",
-      )
-        .default(1500)
-        .argParser(parseWhole(0)),
+    .option(
+      "--feature-cache <MiB>",
+      "memory for the features of a frozen part, kept where --augmentation is 0",
+      parseWhole(0),
+      1500,
     )
     .option("--test", "measure the test examples too")
     .addOption(jsonOption())

@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { writeWhole } from "../data/files.ts";
-import { openTrainingSet } from "../data/open-set.ts";
+import { makeFolder, writeWhole } from "../data/files.ts";
 import { ThumbnetError } from "../errors.ts";
 import { tfliteFromGraph } from "../graph/to-tflite.ts";
 import { type Block, parseBlock, SKIPPED_BLOCK } from "../prune/magnitude/blocks.ts";
@@ -10,19 +9,28 @@ import { type LayerSparsity, layerSparsities } from "../prune/magnitude/sparsity
 import { type Agreement, compareAccuracy } from "../quantize/compare.ts";
 import { FloatModel } from "../quantize/float-model.ts";
 import { quantizeOnSet } from "../quantize/from-set.ts";
-import { Progress } from "../report/progress.ts";
+import { withProgress } from "../report/progress.ts";
 import { formatCount, formatTable } from "../report/table.ts";
 import { writeTflite } from "../tflite/write.ts";
-import { trainingBackend } from "../train/backend.ts";
+import { batchCount } from "../train/batches.ts";
+import { FLOAT_FILE, INT8_FILE } from "../train/exported-files.ts";
 import { networkCost } from "../train/network/description.ts";
 import { parametersChecksum } from "../train/network/parameters.ts";
 import { graphFromNetwork } from "../train/network/to-graph.ts";
-import { jsonOption, note, parseNumber, parseWhole, print, printJson, TRAINING_SET_HELP } from "./common.ts";
-import { FLOAT_FILE, makeRunFolder, runTraining } from "./training.ts";
+import {
+  jsonOption,
+  note,
+  parseNumber,
+  parseWhole,
+  percent,
+  print,
+  printJson,
+  TRAINING_SET_HELP,
+} from "./common.ts";
+import { checkClasses, describeData, openTrainingData, runTraining, startBackend } from "./training.ts";
 import {
   addTeacherOptions,
   addTrainingOptions,
-  percent,
   type TeacherValues,
   type TrainingValues,
   trainOptions,
@@ -41,8 +49,6 @@ interface PruneMagnitudeOptions extends TrainingValues, TeacherValues {
   readonly test?: boolean;
   readonly json?: boolean;
 }
-
-const INT8_FILE = "int8.tflite";
 
 function parseBlockOption(text: string): Block {
   try {
@@ -99,7 +105,7 @@ async function pruneMagnitude(path: string, options: PruneMagnitudeOptions): Pro
     ramp: rampOf(options),
     every,
   };
-  const { name: backend } = await trainingBackend(options.backend);
+  const { name: backend } = await startBackend(options);
   const [{ openNetwork }, { Network }, { BEST_FILE }, { readNetwork }, { MagnitudePruner }] =
     await Promise.all([
       import("../train/open-network.ts"),
@@ -110,42 +116,34 @@ async function pruneMagnitude(path: string, options: PruneMagnitudeOptions): Pro
     ]);
   const { description, parameters, classes } = await openNetwork(path);
   const withUnlabelled = options.teacher !== undefined;
-  const data = await openTrainingSet(options.data, description.inputShape, withUnlabelled);
-  if (classes.length > 0 && classes.join() !== data.classes.join()) {
-    const found = `knows ${classes.join(", ")}; ${options.data} has ${data.classes.join(", ")}`;
-    throw new ThumbnetError(`${path}: ${found}: the classes must be the same`);
-  }
-  await makeRunFolder(out);
-  const network = new Network(description, parameters);
-  const pruner = new MagnitudePruner(network, settings, Math.floor(data.train.count / options.batch));
-  const { macs } = networkCost(description);
-  note(
-    `${description.name}: ${formatCount(macs)} MACs; ${data.name}: ${formatCount(data.train.count)} training, ` +
-      `${formatCount(data.validation.count)} validation examples; ${backend}`,
-  );
   const job = { path: options.data, pictureShape: description.inputShape, withUnlabelled };
+  const training = await openTrainingData(job);
+  checkClasses(path, classes, training);
+  const { data } = training;
+  await makeFolder(out);
+  const network = new Network(description, parameters);
+  const pruner = new MagnitudePruner(network, settings, batchCount(data.train, options.batch));
+  const { macs } = networkCost(description);
+  note(`${description.name}: ${formatCount(macs)} MACs; ${describeData(data, backend)}`);
   const identity = { prune: { magnitude: settings, from: parametersChecksum(parameters) } };
-  const training = { data, job, out };
-  const result = await runTraining(network, training, options, { constraint: pruner, identity });
+  const result = await runTraining(network, training, out, options, { constraint: pruner, identity });
   if (result === null) return;
 
   const best = await readNetwork(join(out, BEST_FILE));
   const graph = graphFromNetwork(description, best.parameters);
   await writeWhole(join(out, FLOAT_FILE), writeTflite(tfliteFromGraph(graph)));
-  const steps = new Progress("quantize", graph.operators.length);
-  const quantized = await quantizeOnSet(graph, data, { calibration, seed }, {}, INT8_FILE, () =>
-    steps.step(),
+  const quantized = await withProgress("quantize", graph.operators.length, (step) =>
+    quantizeOnSet(graph, data, { calibration, seed }, {}, INT8_FILE, step),
   );
-  steps.end();
   await writeWhole(join(out, INT8_FILE), quantized.bytes);
   const layers = layerSparsities(quantized.int8, SKIPPED_BLOCK);
   const counts = countWeights(layers);
   const float = new FloatModel(graph);
   const accuracy: Record<string, Agreement> = {};
   for (const part of options.test ? (["validation", "test"] as const) : (["validation"] as const)) {
-    const progress = new Progress(part, data[part].count);
-    accuracy[part] = compareAccuracy(float, quantized.model, data[part], () => progress.step());
-    progress.end();
+    accuracy[part] = await withProgress(part, data[part].count, (step) =>
+      compareAccuracy(float, quantized.model, data[part], step),
+    );
   }
   if (options.json) {
     printJson({
@@ -203,21 +201,14 @@ export function pruneMagnitudeCommand(): Command {
         .default("global"),
     )
     .option("--first-layer", "prune the first layer too")
-    .addOption(
-      new Option("--ramp <epochs>", "in which sparsity rises; default: half of all").argParser(
-        parseNumber(0.01, 100000),
-      ),
+    .option("--ramp <epochs>", "in which sparsity rises; default: half of all", parseNumber(0.01, 100000))
+    .option(
+      "--every <steps>",
+      "the choice of what is zero is made anew while sparsity rises",
+      parseWhole(1),
+      16,
     )
-    .addOption(
-      new Option("--every <steps>", "the choice of what is zero is made anew while sparsity rises")
-        .default(16)
-        .argParser(parseWhole(1)),
-    )
-    .addOption(
-      new Option("--calibration <n>", "training examples for the ranges of the int8 model")
-        .default(500)
-        .argParser(parseWhole(1)),
-    );
+    .option("--calibration <n>", "training examples for the ranges of the int8 model", parseWhole(1), 500);
   return addTeacherOptions(addTrainingOptions(command, { epochs: 20, lr: 0.001 }))
     .option("--test", "measure the accuracy on the test examples too")
     .addOption(jsonOption())

@@ -9,13 +9,22 @@ import { type Agreement, compareAccuracy, type LayerNoise, signalToNoise } from 
 import { FloatModel } from "../quantize/float-model.ts";
 import { drawExamples, quantizeOnSet } from "../quantize/from-set.ts";
 import type { QuantizeOptions } from "../quantize/quantize.ts";
-import { Progress } from "../report/progress.ts";
+import { withProgress } from "../report/progress.ts";
 import { formatCount, formatFloat, formatTable } from "../report/table.ts";
 import { readTflite } from "../tflite/read.ts";
 import { isCheckpoint, readNetwork } from "../train/checkpoint.ts";
 import { graphFromNetwork } from "../train/network/to-graph.ts";
 import type { Affines } from "../train/quantization-aware.ts";
-import { jsonOption, note, parseNumber, parseWhole, print, printJson, TRAINING_SET_HELP } from "./common.ts";
+import {
+  jsonOption,
+  note,
+  parseNumber,
+  parseWhole,
+  percent,
+  print,
+  printJson,
+  TRAINING_SET_HELP,
+} from "./common.ts";
 
 /** The values of the options that `addQuantizeOptions` adds. */
 export interface QuantizeValues {
@@ -49,7 +58,7 @@ async function readFloatGraph(path: string): Promise<FloatSource> {
   const name = basename(path);
   if (!isCheckpoint(bytes)) return { graph: graphFromTflite(readTflite(bytes, name), name), affines: null };
   const { description, parameters, origin } = await readNetwork(path);
-  const trained = (origin as { quantizationAware?: { affines: Affines } }).quantizationAware;
+  const trained = (origin as { quantizationAware?: { affines: Affines } } | null)?.quantizationAware;
   return { graph: graphFromNetwork(description, parameters), affines: trained?.affines ?? null };
 }
 
@@ -76,8 +85,6 @@ function describeNoise(noise: readonly LayerNoise[], int8: Graph): string {
   return formatTable(columns, rows);
 }
 
-const percent = (share: number) => `${(100 * share).toFixed(2)} %`;
-
 async function quantize(path: string, options: QuantizeCommandOptions): Promise<void> {
   const { calibration, seed, range, outside, weights, biasCorrection, out } = options;
   await checkTarget(out);
@@ -88,21 +95,18 @@ async function quantize(path: string, options: QuantizeCommandOptions): Promise<
     ? { affines, weights: "max", biasCorrection: false }
     : { range, outside, weights, biasCorrection };
   if (affines) note("trained for quantisation: ranges and scales are those of training");
-  const progress = new Progress("quantize", graph.operators.length);
-  const calibrated = { calibration, seed };
-  const { int8, bytes, model } = await quantizeOnSet(graph, data, calibrated, settings, basename(out), () =>
-    progress.step(),
+  const { int8, bytes, model } = await withProgress("quantize", graph.operators.length, (step) =>
+    quantizeOnSet(graph, data, { calibration, seed }, settings, basename(out), step),
   );
-  progress.end();
   // Other examples than those of the calibration.
   const noise = signalToNoise(float, int8, model, drawExamples(data, NOISE_EXAMPLES, new Random(seed, 1)));
 
   let accuracy: Agreement | null = null;
   if (options.evaluate !== "none") {
     const part = data[options.evaluate];
-    const steps = new Progress("evaluate", part.count);
-    accuracy = compareAccuracy(float, model, part, () => steps.step());
-    steps.end();
+    accuracy = await withProgress("evaluate", part.count, (step) =>
+      compareAccuracy(float, model, part, step),
+    );
   }
   await writeWhole(out, bytes);
   const { scale, zeroPoint } = model.inputs[0]!;
@@ -136,21 +140,13 @@ async function quantize(path: string, options: QuantizeCommandOptions): Promise<
 
 export function addQuantizeOptions(command: Command): Command {
   return command
-    .addOption(
-      new Option("--calibration <n>", "training examples for the ranges")
-        .default(500)
-        .argParser(parseWhole(1)),
-    )
+    .option("--calibration <n>", "training examples for the ranges", parseWhole(1), 500)
     .addOption(
       new Option("--range <method>", "how the ranges of activations are found")
         .choices(["minmax", "percentile", "mse"])
         .default("mse"),
     )
-    .addOption(
-      new Option("--outside <share>", "of the values, for --range percentile")
-        .default(0.0001)
-        .argParser(parseNumber(0, 0.5)),
-    )
+    .option("--outside <share>", "of the values, for --range percentile", parseNumber(0, 0.5), 0.0001)
     .addOption(
       new Option("--weights <method>", "scales of weights: by the largest, or by the least squared error")
         .choices(["max", "mse"])
@@ -166,7 +162,7 @@ export function quantizeCommand(): Command {
     .requiredOption("--data <dir>", "training set, as for thumbnet train")
     .requiredOption("--out <file>", ".tflite file to write");
   return addQuantizeOptions(command)
-    .addOption(new Option("--seed <n>", "of their choice").default(1).argParser(parseWhole(0)))
+    .option("--seed <n>", "of their choice", parseWhole(0), 1)
     .addOption(
       new Option("--evaluate <part>", "examples to compare float and int8 on")
         .choices(["validation", "test", "none"])

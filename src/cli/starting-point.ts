@@ -5,7 +5,7 @@ import { sameShape } from "../graph/shape.ts";
 import type { NetworkDescription } from "../train/network/description.ts";
 import {
   initialParameters,
-  type Parameters,
+  type PlainNetwork,
   parametersChecksum,
   type Values,
 } from "../train/network/parameters.ts";
@@ -50,9 +50,7 @@ async function takeOver(path: string, parameters: Map<string, Values>): Promise<
   return { checksum: parametersChecksum(trained.parameters), taken, fresh };
 }
 
-export interface StartingPoint {
-  readonly description: NetworkDescription;
-  readonly parameters: Parameters;
+export interface StartingPoint extends PlainNetwork {
   readonly init: Init | null;
   /** Of quantisation-aware training. */
   readonly affines: Affines | null;

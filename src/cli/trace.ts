@@ -5,6 +5,7 @@ import { ThumbnetError } from "../errors.ts";
 import { formatShape } from "../graph/shape.ts";
 import { crc32, formatCrc } from "../plan/crc32.ts";
 import { formatCount, formatTable, printable } from "../report/table.ts";
+import type { TraceExit } from "../runtime/exits.ts";
 import {
   engineOption,
   frontEndOption,
@@ -26,6 +27,12 @@ interface TraceOptions extends InputOptions, PlanOptions {
   readonly index: number;
 }
 
+/** `0: 0.9258, a run ends here` */
+function describeExit(exit: TraceExit | null): string {
+  if (!exit) return "";
+  return `${exit.index}: ${exit.confidence.toFixed(4)}, ${exit.answers ? "a run ends here" : "goes on"}`;
+}
+
 async function trace(path: string, paths: readonly string[], options: TraceOptions): Promise<void> {
   const model = await openModel(path, options);
   const inputs = await openInputs(paths, model.inputs, options);
@@ -37,9 +44,12 @@ async function trace(path: string, paths: readonly string[], options: TraceOptio
   const name = inputs.name(options.index);
   const data = await inputs.read(options.index);
   const inputCrc = formatCrc(data.reduce((crc, values) => crc32(storedBytes(values), crc), 0));
-  const operators = model.trace(data).map(({ index, name: kind, shape, crc32: crc, bytes, isWhole }) => {
-    return { index, name: kind, shape, bytes: bytes.length, crc32: isWhole ? formatCrc(crc) : null };
-  });
+  const operators = model
+    .trace(data)
+    .map(({ index, name: kind, shape, crc32: crc, bytes, isWhole, exit = null }) => {
+      return { index, name: kind, shape, bytes: bytes.length, crc32: isWhole ? formatCrc(crc) : null, exit };
+    });
+  const hasExits = model.exits.length > 0;
   if (options.json) {
     const { engine } = model;
     printJson({
@@ -59,6 +69,7 @@ async function trace(path: string, paths: readonly string[], options: TraceOptio
     { title: "output" },
     { title: "bytes", ...right },
     { title: "CRC-32" },
+    ...(hasExits ? [{ title: "early exit" }] : []),
   ];
   const rows = operators.map((op) => [
     `${op.index}`,
@@ -66,6 +77,7 @@ async function trace(path: string, paths: readonly string[], options: TraceOptio
     formatShape(op.shape),
     formatCount(op.bytes),
     op.crc32 ?? "in slices, never whole",
+    ...(hasExits ? [describeExit(op.exit)] : []),
   ]);
   print(
     `${printable(name)}: input CRC-32 ${inputCrc}, engine ${model.engine}\n\n${formatTable(columns, rows)}`,
@@ -83,6 +95,11 @@ export function traceCommand(): Command {
     .addOption(engineOption())
     .addOption(optimizeOption())
     .addOption(jsonOption())
-    .addHelpText("after", INPUT_HELP)
+    .addHelpText(
+      "after",
+      `${INPUT_HELP}
+
+All operators run, whatever early exits say; what each decides is shown.`,
+    )
     .action(trace);
 }

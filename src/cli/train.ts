@@ -1,23 +1,21 @@
 import { join } from "node:path";
-import { Command, Option } from "commander";
-import { readWhole, writeWhole } from "../data/files.ts";
-import { openTrainingSet } from "../data/open-set.ts";
+import { Command } from "commander";
+import { makeFolder, readText, writeWhole } from "../data/files.ts";
 import { ThumbnetError } from "../errors.ts";
 import { tfliteFromGraph } from "../graph/to-tflite.ts";
 import { formatCount } from "../report/table.ts";
 import { writeTflite } from "../tflite/write.ts";
-import { trainingBackend } from "../train/backend.ts";
+import { FLOAT_FILE } from "../train/exported-files.ts";
 import { type NetworkDescription, networkCost } from "../train/network/description.ts";
 import { NETWORKS, namedNetwork } from "../train/network/factories.ts";
 import { parseDescription } from "../train/network/parse.ts";
 import { graphFromNetwork } from "../train/network/to-graph.ts";
-import { jsonOption, note, parseNumber, print, printJson, TRAINING_SET_HELP } from "./common.ts";
+import { jsonOption, note, parseNumber, percent, print, printJson, TRAINING_SET_HELP } from "./common.ts";
 import { startingPoint } from "./starting-point.ts";
-import { FLOAT_FILE, makeRunFolder, runTraining } from "./training.ts";
+import { describeData, openTrainingData, runTraining, startBackend } from "./training.ts";
 import {
   addTeacherOptions,
   addTrainingOptions,
-  percent,
   type TeacherValues,
   type TrainingValues,
   trainOptions,
@@ -47,20 +45,20 @@ async function describe(
   if (!name.endsWith(".json")) return namedNetwork(name, width, classes);
   if (width !== undefined)
     throw new ThumbnetError(`${name}: says all widths itself, --width cannot change them`);
-  return parseDescription(new TextDecoder().decode(await readWhole(name)), name);
+  return parseDescription(await readText(name), name);
 }
 
 async function trainNetwork(name: string, options: TrainCommandOptions): Promise<void> {
-  const { tf, name: backend } = await trainingBackend(options.backend);
+  const { tf, name: backend } = await startBackend(options);
   const pictureShape = (await describe(name, options.width, 2)).inputShape;
   const withUnlabelled = options.teacher !== undefined;
-  const data = await openTrainingSet(options.data, pictureShape, withUnlabelled);
+  const training = await openTrainingData({ path: options.data, pictureShape, withUnlabelled });
+  const { data } = training;
   const base = await describe(name, options.width, data.classes.length);
-  await makeRunFolder(options.out);
+  await makeFolder(options.out);
   const { macs, parameters } = networkCost(base);
   note(
-    `${base.name}: ${formatCount(parameters)} parameters, ${formatCount(macs)} MACs; ${data.name}: ` +
-      `${formatCount(data.train.count)} training, ${formatCount(data.validation.count)} validation examples; ${backend}`,
+    `${base.name}: ${formatCount(parameters)} parameters, ${formatCount(macs)} MACs; ${describeData(data, backend)}`,
   );
   const [{ Network }, { BEST_FILE }, { evaluate }, { readNetwork }, { FakeQuantizer }] = await Promise.all([
     import("../train/network.ts"),
@@ -81,9 +79,8 @@ async function trainNetwork(name: string, options: TrainCommandOptions): Promise
   });
   const network = new Network(description, initial);
   if (affines !== null) network.fakeQuantizer = new FakeQuantizer(description, affines);
-  const job = { path: options.data, pictureShape, withUnlabelled };
   const identity = { ...(init && { init }), ...(affines && { quantizationAware: { affines } }) };
-  const result = await runTraining(network, { data, job, out: options.out }, options, { identity });
+  const result = await runTraining(network, training, options.out, options, { identity });
   if (result === null) return;
   const best = await readNetwork(join(options.out, BEST_FILE));
   network.assign(best.parameters);
@@ -118,9 +115,7 @@ export function trainCommand(): Command {
     .argument("<network>", `${Object.keys(NETWORKS).join(", ")}, a .json file, or a trained network`)
     .requiredOption("--data <dir>", "training set")
     .requiredOption("--out <dir>", "folder for checkpoints and the log; a run that was stopped there goes on")
-    .addOption(
-      new Option("--width <n>", "filters, or alpha of mobilenetv1").argParser(parseNumber(0.01, 4096)),
-    )
+    .option("--width <n>", "filters, or alpha of mobilenetv1", parseNumber(0.01, 4096))
     .option(
       "--init <file>",
       "a trained network, best.ckpt or float .tflite, to start from where names and shapes agree",

@@ -5,7 +5,7 @@ import { type ModelInputs, openInputs } from "../data/inputs.ts";
 import { ThumbnetError } from "../errors.ts";
 import { formatShape } from "../graph/shape.ts";
 import { hostCompiler } from "../mcu/host.ts";
-import { emulatedChip, hostC, type Implementation, type Step, webAssembly } from "../mcu/implementations.ts";
+import { emulatedChip, hostC, type Implementation, type Run, webAssembly } from "../mcu/implementations.ts";
 import { type LoggedRun, parseLog } from "../mcu/log.ts";
 import { checkLog, type Verdict, Verification } from "../mcu/verify.ts";
 import { type Image, readImage } from "../plan/image.ts";
@@ -13,6 +13,8 @@ import { Progress } from "../report/progress.ts";
 import { formatTable, printable } from "../report/table.ts";
 import { type InputData, tensorInfo } from "../runtime/tensors.ts";
 import {
+  type ExitOptions,
+  exitThresholdOption,
   frontEndOption,
   INPUT_HELP,
   type InputOptions,
@@ -25,11 +27,12 @@ import {
   type PlanOptions,
   print,
   printJson,
+  withExitOptions,
 } from "./common.ts";
 
 const IMPLEMENTATIONS = ["scalar", "simd", "host", "chip"] as const;
 
-interface VerifyOptions extends InputOptions, PlanOptions {
+interface VerifyOptions extends InputOptions, PlanOptions, ExitOptions {
   readonly on?: string[];
   readonly firmware?: string;
   readonly log?: string;
@@ -40,6 +43,7 @@ interface VerifyOptions extends InputOptions, PlanOptions {
 interface Finding {
   readonly name: string;
   readonly inputs: number;
+  readonly operators: number;
   readonly problem: string | null;
   readonly verdict?: Verdict;
 }
@@ -58,7 +62,7 @@ function implementations({ on, firmware }: VerifyOptions): Implementation[] {
   return all;
 }
 
-/** Compares the outputs of one input with their place in the golden bytes. */
+/** Compares the outputs of one input, or that of them which answered, with their place in the golden bytes. */
 class Golden {
   readonly #bytes: Uint8Array;
   /** Bytes of all outputs of one input. */
@@ -67,7 +71,9 @@ class Golden {
 
   constructor(path: string, bytes: Uint8Array, image: Image, count: number) {
     this.#bytes = bytes;
-    this.#each = image.outputs.reduce((sum, { tensor }) => sum + tensor.bytes, 0);
+    const sizes = image.outputs.map(({ tensor }) => tensor.bytes);
+    this.#each =
+      image.exits.length > 0 ? sizes[image.finalOutput]! : sizes.reduce((sum, size) => sum + size, 0);
     if (bytes.length !== this.#each * count) {
       throw new ThumbnetError(
         `${path}: holds ${bytes.length} bytes, ${count} inputs give ${this.#each * count} (${this.#each} each)`,
@@ -75,9 +81,10 @@ class Golden {
     }
   }
 
-  check(image: Image, steps: readonly Step[], index: number): void {
+  check(image: Image, run: Run, index: number): void {
     const expected = this.#bytes.subarray(index * this.#each, (index + 1) * this.#each);
-    const made = Buffer.concat(image.outputs.map((_, o) => outputOf(image, steps, o)));
+    const outputs = image.exits.length > 0 ? [run.answered] : image.outputs.keys();
+    const made = Buffer.concat(Array.from(outputs, (o) => outputOf(image, run, o)));
     const byte = made.findIndex((value, i) => value !== expected[i]);
     if (byte < 0) return;
     const [found, wanted] = [made[byte]!, expected[byte]!].map((value) => (value << 24) >> 24);
@@ -86,21 +93,35 @@ class Golden {
 }
 
 /** The bytes of output `index` after the last operator. */
-function outputOf(image: Image, steps: readonly Step[], index: number): Uint8Array {
+function outputOf(image: Image, { steps }: Run, index: number): Uint8Array {
   const { space, offset, bytes } = image.outputs[index]!.tensor;
   const memory = space === "image" ? image.bytes : steps.at(-1)!.arena;
   return memory.subarray(offset, offset + bytes);
 }
 
-function describeVerdict({ difference }: Verdict): string | null {
+function describeVerdict({ difference }: Verdict, image: Image): string | null {
   if (!difference) return null;
-  const { input, operator, name, shape, coordinates, element, expected, found, wrong, elements, cause } =
-    difference;
-  const where =
-    coordinates.length > 0
+  const { decision } = difference;
+  const {
+    input,
+    operator,
+    name: kind,
+    shape,
+    coordinates,
+    element,
+    expected,
+    found,
+    wrong,
+    elements,
+    cause,
+  } = difference;
+  const name = (output: number) => `output "${image.outputs[output]?.name ?? output}"`;
+  const where = decision
+    ? `all bytes are equal, but ${name(decision.found)} answers, expected ${name(decision.expected)}`
+    : coordinates.length > 0
       ? `element ${element} at ${formatShape(coordinates)}: ${found}, expected ${expected}`
       : `byte ${element}`;
-  return `input ${input}, operator ${operator} ${name} ${formatShape(shape)}, ${where} (${wrong} of ${elements} differ)\n    likely cause: ${cause}`;
+  return `input ${input}, operator ${operator} ${kind} ${formatShape(shape)}, ${where} (${wrong} of ${elements} differ)\n    likely cause: ${cause}`;
 }
 
 /** A log of one run is of the first input; one of several, of the first several. */
@@ -109,14 +130,20 @@ function checkRun(
   index: number,
   image: Image,
   data: readonly InputData[],
-  steps: Step[],
+  expected: Run,
   path: string,
 ) {
   const run = runs[index];
-  return run ? checkLog(run, image, data, steps, `${path}, run ${index}`) : null;
+  return run ? checkLog(run, image, data, expected, `${path}, run ${index}`) : null;
 }
 
-async function compare(image: Image, inputs: ModelInputs, options: VerifyOptions): Promise<Finding[]> {
+/** @param boardCrc32 of the image that a board runs, which takes other thresholds from RAM */
+async function compare(
+  image: Image,
+  boardCrc32: number,
+  inputs: ModelInputs,
+  options: VerifyOptions,
+): Promise<Finding[]> {
   const runs = options.log
     ? parseLog(Buffer.from(await readWhole(options.log)).toString("latin1"), options.log)
     : [];
@@ -140,9 +167,10 @@ async function compare(image: Image, inputs: ModelInputs, options: VerifyOptions
   try {
     for (let index = 0; index < count && !stop; index++) {
       const data = await inputs.read(index);
-      const steps = await verification.add(data, index);
-      golden?.check(image, steps, index);
-      if (options.log) logProblem ??= checkRun(runs, index, image, data, steps, options.log);
+      const expected = await verification.add(data, index);
+      golden?.check(image, expected, index);
+      const logged = { ...image, crc32: boardCrc32 };
+      if (options.log) logProblem ??= checkRun(runs, index, logged, data, expected, options.log);
       progress.step();
     }
   } finally {
@@ -152,12 +180,23 @@ async function compare(image: Image, inputs: ModelInputs, options: VerifyOptions
   const findings: Finding[] = verification.verdicts.map((verdict) => ({
     name: verdict.name,
     inputs: verdict.inputs,
-    problem: describeVerdict(verdict),
+    operators: verdict.operators,
+    problem: describeVerdict(verdict, image),
     verdict,
   }));
-  const done = findings[0]!.inputs;
-  if (options.log) findings.push({ name: `log ${options.log}`, inputs: runs.length, problem: logProblem });
-  if (golden) findings.push({ name: `golden ${options.golden}`, inputs: done, problem: golden.problem });
+  const { inputs: done, operators } = findings[0]!;
+  if (options.log) {
+    const logged = runs.reduce((sum, run) => sum + run.operators.length, 0);
+    findings.push({
+      name: `log ${options.log}`,
+      inputs: runs.length,
+      operators: logged,
+      problem: logProblem,
+    });
+  }
+  if (golden) {
+    findings.push({ name: `golden ${options.golden}`, inputs: done, operators, problem: golden.problem });
+  }
   if (done < count) note(`stopped after ${done} of ${count} inputs`);
   return findings;
 }
@@ -165,16 +204,18 @@ async function compare(image: Image, inputs: ModelInputs, options: VerifyOptions
 async function verify(path: string, paths: readonly string[], options: VerifyOptions): Promise<void> {
   const bytes = await readWhole(path);
   const name = basename(path);
-  const image = readImage(imageOf(bytes, name, options), name);
+  const planned = readImage(imageOf(bytes, name, options), name);
+  const image = readImage(withExitOptions(planned.bytes, name, options), name);
   const infos = image.inputs.map((port) => tensorInfo(port.name, port.tensor));
   const inputs = await openInputs(paths, infos, options);
   const reading = inputReading({ inputs: infos }, inputs, options);
-  const findings = await compare(image, inputs, options);
+  const findings = await compare(image, planned.crc32, inputs, options);
   const isEqual = findings.every(({ problem }) => problem === null);
   if (!isEqual) process.exitCode = 1;
   if (options.json) {
-    const compared = findings.map(({ name, inputs, problem, verdict }) => {
-      return { name, inputs, equal: problem === null, problem, difference: verdict?.difference ?? null };
+    const compared = findings.map(({ name, inputs, operators, problem, verdict }) => {
+      const difference = verdict?.difference ?? null;
+      return { name, inputs, operators, equal: problem === null, problem, difference };
     });
     printJson({ model: name, equal: isEqual, operators: image.operators.length, inputs: reading, compared });
     return;
@@ -185,10 +226,10 @@ async function verify(path: string, paths: readonly string[], options: VerifyOpt
     { title: "operators", align: "right" } as const,
     { title: "result" },
   ];
-  const rows = findings.map(({ name, inputs, problem }, i) => [
+  const rows = findings.map(({ name, inputs, operators, problem }, i) => [
     name,
     `${inputs}`,
-    `${inputs * image.operators.length}`,
+    `${operators}`,
     problem ? "DIFFERENT" : i === 0 ? "compared with" : "equal",
   ]);
   const problems = findings.flatMap(({ name, problem }) =>
@@ -215,12 +256,14 @@ export function verifyCommand(): Command {
     .addOption(inputTypeOption())
     .addOption(frontEndOption())
     .addOption(optimizeOption())
+    .addOption(exitThresholdOption())
     .addOption(jsonOption())
     .addHelpText(
       "after",
       `${INPUT_HELP}
 
-The arena is compared after every operator, over all its bytes. Exit code 1 on any difference; the first one is
+The arena is compared after every operator, over all its bytes; with early exits also which of them answers, and then
+the operators up to it. A golden file has the scores of whichever output answered then. Exit code 1 on any difference; the first one is
 shown with its likely cause.`,
     )
     .action(verify);

@@ -1,6 +1,6 @@
 /** Files, with errors that say in one line what is wrong. */
 import { randomBytes } from "node:crypto";
-import { open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { ThumbnetError } from "../errors.ts";
 
@@ -14,7 +14,7 @@ const MESSAGES: Readonly<Record<string, string>> = {
 };
 
 /** Puts the path before the message of a file system error. */
-async function about<T>(path: string, action: Promise<T>): Promise<T> {
+export async function about<T>(path: string, action: Promise<T>): Promise<T> {
   try {
     return await action;
   } catch (error) {
@@ -27,20 +27,22 @@ export async function isFolder(path: string): Promise<boolean> {
   return (await about(path, stat(path))).isDirectory();
 }
 
-/** The names of what is no folder in a folder, without hidden files. */
-export async function listFiles(folder: string): Promise<string[]> {
+async function list(folder: string, areFolders: boolean): Promise<string[]> {
   const entries = await about(folder, readdir(folder, { withFileTypes: true }));
   return entries
-    .filter((entry) => !entry.isDirectory() && !entry.name.startsWith("."))
+    .filter((entry) => entry.isDirectory() === areFolders && !entry.name.startsWith("."))
     .map(({ name }) => name);
 }
 
+/** The names of what is no folder in a folder, without hidden files. */
+export const listFiles = (folder: string): Promise<string[]> => list(folder, false);
+
 /** The names of the folders in a folder, without hidden ones. */
-export async function listFolders(folder: string): Promise<string[]> {
-  const entries = await about(folder, readdir(folder, { withFileTypes: true }));
-  return entries
-    .filter((entry) => entry.isDirectory() && !entry.name.startsWith("."))
-    .map(({ name }) => name);
+export const listFolders = (folder: string): Promise<string[]> => list(folder, true);
+
+/** Makes a folder, and those that it is in, where there is none. @throws ThumbnetError where it cannot */
+export async function makeFolder(path: string): Promise<void> {
+  await about(path, mkdir(path, { recursive: true }));
 }
 
 /** Whether there is a regular file of that name. */
@@ -82,9 +84,14 @@ export async function readWhole(path: string): Promise<Uint8Array> {
   return readRange(path, 0, await fileBytes(path));
 }
 
+/** A whole text file, UTF-8. */
+export async function readText(path: string): Promise<string> {
+  return new TextDecoder().decode(await readWhole(path));
+}
+
 /** A whole text file, split into lines, without empty ones at the end. */
 export async function readLines(path: string): Promise<string[]> {
-  const text = new TextDecoder().decode(await readWhole(path));
+  const text = await readText(path);
   const lines = text.split(/\r?\n/);
   while (lines.at(-1)?.trim() === "") lines.pop();
   return lines;

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { ThumbnetError } from "../errors.ts";
 import { formatShape } from "../graph/shape.ts";
-import { augmentSpeech, SPEECH_AUGMENTATION, scaleSpeechAugmentation } from "../train/augment.ts";
+import { augmentSpeech, SPEECH_AUGMENTATION, scaleSpeechAugmentation } from "./augment-speech.ts";
 import { COEFFICIENTS, cepstrum, FRAMES, LOG_MEL_FLOOR, LOG_MEL_STEP, MEL_BINS } from "./cepstrum.ts";
 import { readNpy, readNpyLabels } from "./npy.ts";
 import type { Examples, TrainingSet, Variation } from "./training-set.ts";

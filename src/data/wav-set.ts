@@ -1,7 +1,8 @@
 /** Keyword spotting from folders of WAV files, one folder a class. */
 import { join } from "node:path";
 import { ThumbnetError } from "../errors.ts";
-import { COEFFICIENTS, FRAMES, LOG_MEL_FLOOR, LOG_MEL_STEP, MEL_BINS } from "./cepstrum.ts";
+import { COEFFICIENTS, FRAMES, LOG_MEL_FLOOR, LOG_MEL_STEP } from "./cepstrum.ts";
+import { Collection } from "./collection.ts";
 import { isFile, listFiles, listFolders, readLines } from "./files.ts";
 import { KWS_CLASSES, LogMelExamples } from "./kws-set.ts";
 import { className } from "./labels.ts";
@@ -9,8 +10,6 @@ import { CLIP_SAMPLES, logMel, oneSecond } from "./mfcc.ts";
 import { isSound, readSound } from "./sounds.ts";
 import { PARTS, type Part, partOf } from "./split.ts";
 import type { TrainingSet } from "./training-set.ts";
-
-const PIXELS = FRAMES * MEL_BINS;
 
 /** Long recordings of noise, which become clips of silence: the name that Speech Commands has for their folder. */
 const NOISE_FOLDER = "_background_noise_";
@@ -61,24 +60,6 @@ async function splitter(folder: string): Promise<(file: string) => Part> {
   return (file) => (validation.has(file) ? "validation" : test.has(file) ? "test" : "train");
 }
 
-class Collection {
-  readonly #pictures: Uint8Array[] = [];
-  readonly #labels: number[] = [];
-
-  add(picture: Uint8Array, label: number): void {
-    this.#pictures.push(picture);
-    this.#labels.push(label);
-  }
-
-  examples(silence: number): LogMelExamples {
-    const pixels = new Uint8Array(this.#pictures.length * PIXELS);
-    this.#pictures.forEach((picture, i) => {
-      pixels.set(picture, i * PIXELS);
-    });
-    return new LogMelExamples(pixels, Uint16Array.from(this.#labels), silence);
-  }
-}
-
 /**
  * Reads folders of WAV files (16 kHz), one folder a class; inputs are MFCCs [49,10,1]. Speech Commands as it is
  * unpacked becomes the twelve classes of MLPerf Tiny: its lists of validation and test files are followed, words
@@ -109,7 +90,7 @@ export async function openWavSet(folder: string): Promise<TrainingSet> {
     }
   }
   const [train, validation, test] = PARTS.map((part) => {
-    const examples = parts[part].examples(silence);
+    const examples = new LogMelExamples(parts[part].pixels(), parts[part].labels(), silence);
     if (examples.count === 0) throw new ThumbnetError(`${folder}: has no WAV files for the part ${part}`);
     return examples;
   });

@@ -1,4 +1,5 @@
 /** What a graph must satisfy to run in int8: element types, quantisation and shapes, operator by operator. */
+import { findProbabilityProblems } from "./check/exits.ts";
 import { operatorLabel, Problems, quoted, tensorLabel } from "./check/problems.ts";
 import { findShapeProblems } from "./check/shapes.ts";
 import { checkGraph } from "./check/structure.ts";
@@ -196,5 +197,6 @@ export function checkInt8(graph: Graph): void {
     const report: Report = (problem) => problems.add(tensorLabel(graph, index), problem);
     checkActivation("input", graph.tensors[index]!, ["float32", "uint8"], true, report);
   }
+  findProbabilityProblems(graph, problems);
   problems.throwIfAny(`${graph.name}: cannot run in int8`);
 }

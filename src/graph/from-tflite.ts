@@ -14,6 +14,7 @@ import {
 } from "../tflite/schema.ts";
 import { Problems, quoted } from "./check/problems.ts";
 import { checkGraph, optionalInput } from "./check/structure.ts";
+import { exitsFromMetadata } from "./exit-metadata.ts";
 import type { DType, Graph, Operator, OperatorKind, Quantization, Tensor } from "./graph.ts";
 import { bytesPerElement } from "./shape.ts";
 
@@ -178,7 +179,10 @@ export function graphFromTflite(model: TfliteModel, name: string): Graph {
   if (unsupported) problems.add("supported operators", Object.keys(OPERATORS).join(", "));
   problems.throwIfAny(`${name}: cannot import the model`);
 
-  const graph = { name, tensors, operators, inputs: subgraph.inputs ?? [], outputs: subgraph.outputs ?? [] };
+  const inputs = subgraph.inputs ?? [];
+  const outputs = subgraph.outputs ?? [];
+  const exits = exitsFromMetadata(model, { name, tensors, outputs });
+  const graph = { name, tensors, operators, inputs, outputs, ...(exits ? { exits } : {}) };
   checkGraph(graph);
   return graph;
 }

@@ -99,6 +99,25 @@ export type OperatorOf<K extends OperatorKind> = {
 
 export type Operator = { [K in OperatorKind]: OperatorOf<K> }[OperatorKind];
 
+/** How confident an exit is: by its largest probability, or by how far the second largest lies below it. */
+export const EXIT_CRITERIA = ["top", "margin"] as const;
+export type ExitCriterion = (typeof EXIT_CRITERIA)[number];
+
+/**
+ * An output that answers in place of the last one where it is confident: what comes behind it is not computed then. Its
+ * tensor holds the probabilities of the classes, [1, …, classes], as the final output does.
+ */
+export interface Exit {
+  /** Index into `Graph.tensors`; also in `Graph.outputs`. */
+  readonly tensor: number;
+  readonly criterion: ExitCriterion;
+  /**
+   * The least confidence at which it answers: one, or one for each class, that of the class with the largest
+   * probability. Each in (0, 1]; 1 is never reached.
+   */
+  readonly thresholds: readonly number[];
+}
+
 export interface Graph {
   /** What error messages call the model: usually its file name. */
   readonly name: string;
@@ -107,4 +126,6 @@ export interface Graph {
   readonly operators: readonly Operator[];
   readonly inputs: readonly number[];
   readonly outputs: readonly number[];
+  /** Early exits in the order in which they are decided; absent or empty: none. One output is no exit, the final one. */
+  readonly exits?: readonly Exit[];
 }

@@ -21,6 +21,7 @@ import {
 import { operatorLabel } from "./check/problems.ts";
 import { squeezedDimensions } from "./check/shapes.ts";
 import { checkGraph } from "./check/structure.ts";
+import { EXITS_METADATA, exitMetadata } from "./exit-metadata.ts";
 import type { Graph, Operator, OperatorKind, Quantization, Tensor } from "./graph.ts";
 import { sameShape } from "./shape.ts";
 
@@ -159,6 +160,10 @@ export function tfliteFromGraph(graph: Graph): TfliteModel {
     return createTable(OPERATOR, { opcodeIndex, inputs, outputs: [...outputs], builtinOptions });
   });
 
+  const exits = exitMetadata(graph);
+  const metadata = exits && [
+    { name: EXITS_METADATA, buffer: buffers.push(createTable(BUFFER, { data: exits })) - 1 },
+  ];
   const subgraph = createTable(SUBGRAPH, {
     name: "main",
     tensors,
@@ -172,5 +177,6 @@ export function tfliteFromGraph(graph: Graph): TfliteModel {
     operatorCodes,
     subgraphs: [subgraph],
     buffers,
+    metadata,
   });
 }

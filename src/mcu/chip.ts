@@ -1,5 +1,6 @@
 import { RP2040 } from "rp2040js";
 import { MISSED_CYCLES } from "./cycles.ts";
+import { type FlashCache, Observer } from "./observe.ts";
 import { type Machine, type MachineState, Translator } from "./translate.ts";
 
 export const FLASH = 0x10000000;
@@ -29,14 +30,18 @@ function checkDevice(isStrict: boolean, address: number, what: string): void {
 class StrictRp2040 extends RP2040 {
   /** Not yet true while the constructor of rp2040js resets the core, which reads the boot ROM. */
   readonly isStrict: boolean = true;
+  /** What sees reads of the flash, instructions included. */
+  cache: FlashCache | null = null;
 
   override readUint32(address: number): number {
     const at = address >>> 0;
     const inRam = at - RAM;
     if (inRam >= 0 && inRam < RAM_BYTES && (at & 3) === 0) return this.sramView.getUint32(inRam, true);
     const inFlash = at - FLASH;
-    if (inFlash >= 0 && inFlash < FLASH_BYTES && (at & 3) === 0)
+    if (inFlash >= 0 && inFlash < FLASH_BYTES && (at & 3) === 0) {
+      this.cache?.read(inFlash);
       return this.flashView.getUint32(inFlash, true);
+    }
     checkDevice(this.isStrict, at, "a word is read");
     return super.readUint32(at);
   }
@@ -44,8 +49,10 @@ class StrictRp2040 extends RP2040 {
   override readUint16(address: number): number {
     const at = address >>> 0;
     const inFlash = at - FLASH;
-    if (inFlash >= 0 && inFlash < FLASH_BYTES && (at & 1) === 0)
+    if (inFlash >= 0 && inFlash < FLASH_BYTES && (at & 1) === 0) {
+      this.cache?.read(inFlash);
       return this.flashView.getUint16(inFlash, true);
+    }
     const inRam = at - RAM;
     if (inRam >= 0 && inRam < RAM_BYTES && (at & 1) === 0) return this.sramView.getUint16(inRam, true);
     checkDevice(this.isStrict, at, "two bytes are read");
@@ -57,7 +64,10 @@ class StrictRp2040 extends RP2040 {
     const inRam = at - RAM;
     if (inRam >= 0 && inRam < RAM_BYTES) return this.sram[inRam]!;
     const inFlash = at - FLASH;
-    if (inFlash >= 0 && inFlash < FLASH_BYTES) return this.flash[inFlash]!;
+    if (inFlash >= 0 && inFlash < FLASH_BYTES) {
+      this.cache?.read(inFlash);
+      return this.flash[inFlash]!;
+    }
     checkDevice(this.isStrict, at, "a byte is read");
     return super.readUint8(at);
   }
@@ -96,6 +106,8 @@ class StrictRp2040 extends RP2040 {
 export interface ChipOptions {
   /** Leave every instruction to rp2040js: the reference for the translation, and much slower. */
   readonly interpret?: boolean;
+  /** See `observer`; it takes more time. */
+  readonly observe?: boolean;
 }
 
 /** One core of the chip with its memories, and a program in it that stops at breakpoints. */
@@ -103,6 +115,8 @@ export class Chip {
   readonly ram: Uint8Array;
   /** To be read, and written for an image; the program is written by `program`. */
   readonly flash: Uint8Array;
+  /** Counts misses of the flash cache, and cycles by kind of instruction; null where nobody asked for it. */
+  readonly observer: Observer | null;
   readonly #chip = new StrictRp2040();
   readonly #opcodesInRam: Uint16Array;
   readonly #state: MachineState = { nz: 0, c: 0, v: 0, cycles: 0, end: 0 };
@@ -111,8 +125,10 @@ export class Chip {
   #faultAt = -1;
   #breakpoint = -1;
 
-  constructor({ interpret = false }: ChipOptions = {}) {
+  constructor({ interpret = false, observe = false }: ChipOptions = {}) {
     const chip = this.#chip;
+    this.observer = observe ? new Observer() : null;
+    chip.cache = this.observer?.cache ?? null;
     this.ram = chip.sram;
     this.flash = chip.flash.subarray(0, FLASH_BYTES);
     this.#opcodesInRam = new Uint16Array(this.ram.buffer);
@@ -142,6 +158,7 @@ export class Chip {
       flashAddress: FLASH,
       registers: new Int32Array(core.registers.buffer),
       state,
+      observer: this.observer,
       load(kind, address, pc) {
         countAccess(address, false, pc);
         if (kind === "i32") return chip.readUint32(address) | 0;
@@ -237,7 +254,9 @@ export class Chip {
     if (this.#translator) this.#writeFlags();
     core.executeInstruction();
     if (this.#translator) this.#readFlags();
-    this.#state.cycles += core.cycles - before + MISSED_CYCLES[opcode]!;
+    const cycles = core.cycles - before + MISSED_CYCLES[opcode]!;
+    this.#state.cycles += cycles;
+    this.observer?.interpreted(opcode, cycles);
   }
 
   #readFlags(): void {

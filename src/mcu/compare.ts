@@ -1,7 +1,7 @@
 import type { OperatorKind } from "../graph/graph.ts";
 import type { Image, ImageTensor } from "../plan/image.ts";
 import { findCause } from "./cause.ts";
-import type { Job, Step } from "./implementations.ts";
+import type { Job, Run } from "./implementations.ts";
 
 /** Where an implementation first goes wrong. */
 export interface Difference {
@@ -18,21 +18,25 @@ export interface Difference {
   readonly wrong: number;
   readonly elements: number;
   readonly cause: string;
+  /** Where all bytes are equal but an early exit answered on one side alone: which outputs did. */
+  readonly decision?: { readonly expected: number; readonly found: number };
 }
 
 /**
- * The first operator after which an implementation's arena is not as expected; null when all are equal.
+ * The first operator after which an implementation's arena is not as expected, or behind which another exit answers;
+ * null when all are equal.
  *
  * @param expected what a trusted implementation left behind
  */
 export async function firstDifference(
   image: Image,
   { inputs }: Pick<Job, "inputs">,
-  expected: readonly Step[],
-  found: readonly Step[],
+  expected: Run,
+  found: Run,
 ): Promise<Difference | null> {
-  for (const [operator, { kind, output }] of image.operators.entries()) {
-    const [a, b] = [expected[operator]!, found[operator]!];
+  const both = Math.min(expected.steps.length, found.steps.length);
+  for (const [operator, { kind, output }] of image.operators.slice(0, both).entries()) {
+    const [a, b] = [expected.steps[operator]!, found.steps[operator]!];
     const element = firstUnequal(a.stored, b.stored);
     if (element >= 0) {
       const signed = [elementsOf(a.stored, output), elementsOf(b.stored, output)] as const;
@@ -59,7 +63,15 @@ export async function firstDifference(
       };
     }
   }
-  return null;
+  if (expected.answered === found.answered) return null;
+  const { kind, output } = image.operators[both - 1]!;
+  const decision = { expected: expected.answered, found: found.answered };
+  return {
+    ...describe(both - 1, kind, output),
+    ...{ element: 0, coordinates: [], expected: 0, found: 0, wrong: 0 },
+    decision,
+    cause: "decision of an exit: its thresholds, or how its values are compared with them",
+  };
 }
 
 function describe(operator: number, name: OperatorKind, { shape, bytes }: ImageTensor) {

@@ -19,6 +19,6 @@ export const MISSED_CYCLES: Uint8Array = Uint8Array.from({ length: 0x10000 }, (_
 
 /** What the cycle counts leave out, for people who read them. */
 export const NOT_MODELLED =
-  "Cycles are those of Arm's timing table for the Cortex-M0+ without wait states. Not modelled: misses of the cache\n" +
-  "between chip and flash (1 to 4 % on small models, more on large ones), the other core or DMA on the bus, and\n" +
-  "interrupts. A Cortex-M0 (without +) takes one more for each branch taken: 3 to 5 %.";
+  "Cycles are those of Arm's timing table for the Cortex-M0+ without wait states; misses of the cache between chip and\n" +
+  "flash are estimated apart, where asked for. Not modelled: the other core or DMA on the bus, and interrupts. A\n" +
+  "Cortex-M0 (without +) takes one more for each branch taken: 3 to 5 %.";

@@ -4,6 +4,7 @@ import { compileTflite } from "../plan/compile.ts";
 import { fullShape, type Image, type ImageTensor, isImage, readImage } from "../plan/image.ts";
 import { ALIGNMENT, alignUp, HEADER, OPERATOR, structLayout } from "../plan/layout.ts";
 import { readStruct, writeStruct } from "../plan/struct.ts";
+import { type ExitInfo, exitInfos } from "../runtime/exits.ts";
 import {
   type InputData,
   inputBytes,
@@ -13,7 +14,9 @@ import {
   tensorInfo,
 } from "../runtime/tensors.ts";
 import { Chip, ChipFault, FLASH, FLASH_BYTES, RAM, RAM_BYTES } from "./chip.ts";
-import { codeBytes, type Firmware, imageKernels, loadFirmware } from "./firmware.ts";
+import { type ChipMemory, chipMemory, type Firmware, loadFirmware } from "./firmware.ts";
+import { MAILBOX, STATUS, STOP_OPERATOR, STOP_READY, STOP_START } from "./mailbox.ts";
+import { lessKinds, type Observed, observedSince, sumObserved } from "./observe.ts";
 
 export interface EmulatorOptions {
   /** What error messages call the model. */
@@ -26,6 +29,8 @@ export interface EmulatorOptions {
   readonly firmware?: Firmware;
   /** Leave every instruction to rp2040js instead of translating the program: the same results, much later. */
   readonly interpret?: boolean;
+  /** Also count what `Observed` has: it takes about half as long again. */
+  readonly observe?: boolean;
 }
 
 /** What one operator made on the chip, and how long it took. */
@@ -42,15 +47,23 @@ export interface EmulatedOperator {
   readonly isWhole: boolean;
   /** With the option `arena`: the whole arena after the operator. */
   readonly arena?: Uint8Array;
+  /** With the emulator's option `observe`. The flash cache is empty when the run begins. */
+  readonly observed?: Observed;
 }
 
 export interface EmulatedRun {
+  /** Those that ran: with an early exit that answers not all. */
   readonly operators: readonly EmulatedOperator[];
+  /** The output that answered: an early exit's, or the final one; 0 where there are no exits. */
+  readonly answered: number;
+  /** All outputs; of a model with early exits only the one that answered, the others are empty. */
   readonly outputs: readonly OutputData[];
   /** Of one call of `thumbnet_run` without observer. */
   readonly cycles: number;
   /** The deepest that the stack has been. */
   readonly stackBytes: number;
+  /** With the emulator's option `observe`: of all operators. */
+  readonly observed?: Observed;
 }
 
 export interface EmulatedRunOptions {
@@ -60,41 +73,17 @@ export interface EmulatedRunOptions {
   readonly onOperator?: (operator: EmulatedOperator) => void;
 }
 
-/** Bytes that a model takes on the chip. */
-export interface ChipMemory {
-  readonly arena: number;
-  /** What kernels need beside it, right behind it. */
-  readonly scratch: number;
-  /** Variables of the firmware. */
-  readonly static: number;
-  /** Code in flash: the model's kernels, the runtime and the start-up code, without `main`. */
-  readonly code: number;
-  /** The image in flash (or RAM). */
-  readonly image: number;
+/** What is spent between two stops. */
+interface Spent {
+  readonly cycles: number;
+  readonly observed: Observed | null;
 }
 
-/** `STOP_...` of firmware/targets/rp2040/emulated.c. */
-const STOP_START = 0;
-const STOP_READY = 1;
-const STOP_OPERATOR = 2;
-
-/** `emulated_mailbox` there. */
-const MAILBOX = { image: 0, arena: 4, arenaBytes: 8, stopAfterOperators: 12, status: 16, index: 20 } as const;
-
-/** By `thumbnet_status`. */
-const STATUS = [
-  "",
-  "it is no image",
-  'it is an image of another version than the firmware: run "npm run firmware"',
-  "it is damaged",
-  "its arena is too small",
-  'it uses a kernel that the firmware does not have: run "npm run firmware"',
-];
-
-/** Cycles up to each stop, and of a whole run without stops, when no kernels run. */
+/** Up to each stop, and the cycles of a whole run without stops, when no kernels run and nothing is decided. */
 interface IdleCycles {
-  readonly stops: readonly number[];
-  readonly total: number;
+  readonly stops: readonly Spent[];
+  /** By where a run ends: after so many operators. */
+  readonly totals: ReadonlyMap<number, number>;
 }
 
 /** More than the check of the largest image takes. */
@@ -104,8 +93,14 @@ const START_CYCLES = 2 ** 32;
 const PAINT = 0xc5;
 
 /** Making a chip takes longer than small runs do, so emulators share one; who runs takes it over. */
-let sharedChip: Chip | null = null;
+const sharedChips: Record<"observing" | "plain", Chip | null> = { observing: null, plain: null };
 const owners = new WeakMap<Chip, Emulator>();
+
+/** Without what the stop itself costs. Its misses stay: they are few, and not the same each time. */
+function since({ cycles, observed }: Spent, idle: Spent): Spent {
+  const kinds = observed && idle.observed && lessKinds(observed.kinds, idle.observed.kinds);
+  return { cycles: cycles - idle.cycles, observed: observed && kinds && { ...observed, kinds } };
+}
 
 const HEADER_LAYOUT = structLayout(HEADER);
 const OPERATOR_LAYOUT = structLayout(OPERATOR);
@@ -121,6 +116,8 @@ const OPERATOR_LAYOUT = structLayout(OPERATOR);
 export class Emulator {
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
+  readonly exits: readonly ExitInfo[];
+  readonly finalOutput: number;
   readonly memory: ChipMemory;
 
   readonly #name: string;
@@ -140,7 +137,8 @@ export class Emulator {
 
   /** Use `createEmulator`. */
   constructor(model: Uint8Array, options: EmulatorOptions = {}) {
-    const { name = "model", imageIn = "flash", maxCycles = 2 ** 32, interpret = false } = options;
+    const { name = "model", imageIn = "flash", maxCycles = 2 ** 32 } = options;
+    const { interpret = false, observe = false } = options;
     const firmware = options.firmware ?? loadFirmware();
     this.#name = name;
     const image = isImage(model) ? model : compileTflite(model, name);
@@ -149,13 +147,9 @@ export class Emulator {
     this.#maxCycles = maxCycles;
     this.inputs = this.#image.inputs.map((port) => tensorInfo(port.name, port.tensor));
     this.outputs = this.#image.outputs.map((port) => tensorInfo(port.name, port.tensor));
-    this.memory = {
-      arena: this.#image.arenaBytes,
-      scratch: this.#image.scratchBytes,
-      static: firmware.ram_bytes,
-      code: codeBytes(firmware, imageKernels(image)),
-      image: image.length,
-    };
+    this.exits = exitInfos(this.#image);
+    this.finalOutput = this.#image.finalOutput;
+    this.memory = chipMemory(this.#image, firmware);
 
     const { bss_end, stack_top, stack_bytes } = firmware.symbols;
     const inRam = imageIn === "ram";
@@ -167,8 +161,13 @@ export class Emulator {
     const ramBytes = this.#freeAddress - static_end;
     this.#checkFits("RAM", ramBytes, stack_top - stack_bytes - static_end, RAM_BYTES);
 
-    sharedChip ??= new Chip();
-    this.#chip = interpret ? new Chip({ interpret }) : sharedChip;
+    if (interpret) {
+      this.#chip = new Chip({ interpret, observe });
+    } else {
+      const shared = observe ? "observing" : "plain";
+      sharedChips[shared] ??= new Chip({ observe });
+      this.#chip = sharedChips[shared];
+    }
     const { ram, flash } = this.#chip;
     this.#imageBytes = inRam
       ? ram.subarray(this.#imageAddress - RAM, this.#imageAddress - RAM + image.length)
@@ -203,17 +202,21 @@ export class Emulator {
       this.#arena.set(data, this.#image.inputs[i]!.tensor.offset);
     });
     const operators: EmulatedOperator[] = [];
-    let cycles = idle.total;
     // Until the run has come to its end: after a fault the firmware has to start again.
     this.#idle = null;
+    this.#chip.observer?.cache.clear();
     this.#execute(true, (index, spent) => {
-      const operator = this.#operator(index, spent - idle.stops[index]!, options.arena ?? false);
-      cycles += operator.cycles;
+      const operator = this.#operator(index, since(spent, idle.stops[index]!), options.arena ?? false);
       operators.push(operator);
       options.onOperator?.(operator);
     });
     this.#idle = idle;
-    return { operators, outputs: this.#readOutputs(), cycles, stackBytes: this.#stackBytes() };
+    const answered = this.#chip.readWord(this.#firmware.symbols.mailbox + MAILBOX.answered);
+    const cycles = operators.reduce((sum, op) => sum + op.cycles, idle.totals.get(operators.length)!);
+    const outputs = this.#readOutputs(answered);
+    const run = { operators, answered, outputs, cycles, stackBytes: this.#stackBytes() };
+    if (!this.#chip.observer) return run;
+    return { ...run, observed: sumObserved(operators.map((operator) => operator.observed!)) };
   }
 
   #checkInputs(inputs: readonly InputData[]): Uint8Array[] {
@@ -260,39 +263,50 @@ export class Emulator {
     }
   }
 
-  /** Runs the image with no records before any operator's end. */
+  /** Runs the image with no records before any operator's end, and no exits. */
   #runIdle(): IdleCycles {
     const { buffer, byteOffset, length } = this.#imageBytes;
     const view = new DataView(buffer, byteOffset, length);
     const { operatorsOffset, operatorCount } = readStruct<typeof HEADER>(view, 0, HEADER_LAYOUT);
+    writeStruct(view, 0, HEADER_LAYOUT, { exitCount: 0 });
     for (let i = 0; i < operatorCount; i++) {
       writeStruct(view, operatorsOffset + i * OPERATOR_LAYOUT.bytes, OPERATOR_LAYOUT, { recordEnd: 0 });
     }
-    const stops: number[] = [];
+    const stops: Spent[] = [];
     this.#execute(true, (_, spent) => stops.push(spent));
-    const total = this.#execute(false, () => {});
+    const totals = new Map<number, number>();
+    for (const end of [operatorCount, ...this.#image.exits.map(({ operatorEnd }) => operatorEnd)]) {
+      writeStruct(view, 0, HEADER_LAYOUT, { operatorCount: end });
+      totals.set(
+        end,
+        this.#execute(false, () => {}),
+      );
+    }
     this.#imageBytes.set(this.#image.bytes);
-    return { stops, total };
+    return { stops, totals };
   }
 
   /**
    * From the inputs to the end of a run.
    *
-   * @param onStop called after each operator with its index and the cycles since the stop before
+   * @param onStop called after each operator with its index and what was spent since the stop before
    * @returns the cycles since the last stop
    */
-  #execute(stops: boolean, onStop: (index: number, cycles: number) => void): number {
+  #execute(stops: boolean, onStop: (index: number, spent: Spent) => void): number {
     const chip = this.#chip;
     const { mailbox } = this.#firmware.symbols;
     chip.writeWord(mailbox + MAILBOX.stopAfterOperators, stops ? 1 : 0);
     const start = chip.cycles;
     let last = start;
+    let seen = chip.observer?.total() ?? null;
     for (let operator = 0; ; operator++) {
       const stop = this.#resume(start + this.#maxCycles - last, this.#describe(operator));
       const now = chip.cycles;
       if (stop !== STOP_OPERATOR) return now - last;
-      onStop(operator, now - last);
+      const total = chip.observer?.total() ?? null;
+      onStop(operator, { cycles: now - last, observed: total && seen && observedSince(total, seen) });
       last = now;
+      seen = total;
     }
   }
 
@@ -311,11 +325,14 @@ export class Emulator {
     }
   }
 
-  #operator(index: number, cycles: number, withArena: boolean): EmulatedOperator {
+  #operator(index: number, { cycles, observed }: Spent, withArena: boolean): EmulatedOperator {
     const { kind, output } = this.#image.operators[index]!;
     const stored = this.#content(output).slice();
     const isWhole = output.space !== "nowhere";
-    const operator = { index, name: kind, shape: fullShape(output), stored, cycles, isWhole };
+    const operator = {
+      ...{ index, name: kind, shape: fullShape(output), stored, cycles, isWhole },
+      ...(observed ? { observed } : {}),
+    };
     return withArena ? { ...operator, arena: this.#arena.slice() } : operator;
   }
 
@@ -323,9 +340,10 @@ export class Emulator {
     return (space === "image" ? this.#imageBytes : this.#arena).subarray(offset, offset + bytes);
   }
 
-  #readOutputs(): OutputData[] {
+  #readOutputs(answered: number): OutputData[] {
     return this.#image.outputs.map(({ tensor }, i) => {
-      const bytes = this.#content(tensor).slice();
+      const isThere = this.exits.length === 0 || i === answered;
+      const bytes = isThere ? this.#content(tensor).slice() : new Uint8Array(0);
       return storedType(this.outputs[i]!) === "uint8" ? bytes : new Int8Array(bytes.buffer);
     });
   }

@@ -133,7 +133,7 @@ function codeFiles(
   resident: Resident,
   sample: Uint8Array | null,
 ): Code {
-  const firmware = firmwareFiles(kernels, resident);
+  const firmware = firmwareFiles(kernels, image.exits.length > 0, resident);
   const files = new Map([
     ["main.c", mainSource(name)],
     [`${name}.c`, modelSource(image, name)],

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ThumbnetError } from "../errors.ts";
+import type { Image } from "../plan/image.ts";
 import { HEADER, KERNELS, type KernelName, RECORD_BYTES, structLayout } from "../plan/layout.ts";
 import { readStruct } from "../plan/struct.ts";
 import { FIRMWARE } from "./sources.ts";
@@ -74,10 +75,30 @@ export function imageKernels(image: Uint8Array): KernelName[] {
   return (Object.keys(KERNELS) as KernelName[]).filter((name) => opcodes.has(KERNELS[name].opcode));
 }
 
+/** What decides early exits: only programs of models that have some need it. */
+export const EXITS_SOURCE = "support/exits.c";
+
 /** What every program has, beside its kernels. */
 const ALWAYS = ["runtime.c", "targets/rp2040/boot2.S", "targets/rp2040/startup.c"];
-/** `kernels.c` of an exported program: one pointer for each opcode. */
-const KERNEL_TABLE_BYTES = 4 * (1 + Math.max(...Object.values(KERNELS).map(({ opcode }) => opcode)));
+/** `kernels.c` of an exported program: one pointer for each opcode, and that of what decides exits. */
+const KERNEL_TABLE_BYTES = 4 * (2 + Math.max(...Object.values(KERNELS).map(({ opcode }) => opcode)));
+
+/** Some sources, and what they use of others and of libgcc, directly or not. */
+export function reachedSources(
+  { objects }: Pick<FirmwareDescription, "objects">,
+  roots: readonly string[],
+): ReadonlySet<string> {
+  const reached = new Set<string>();
+  const visit = (source: string): void => {
+    if (reached.has(source)) return;
+    const object = objects[source];
+    if (!object) throw new ThumbnetError(`the firmware has no ${source}: run "npm run firmware"`);
+    reached.add(source);
+    object.uses.forEach(visit);
+  };
+  roots.forEach(visit);
+  return reached;
+}
 
 /**
  * Bytes of flash that a program's code takes with some kernels: those, the runtime, the start-up code and what
@@ -90,14 +111,34 @@ export function codeBytes(
   kernels: readonly KernelName[],
   more: readonly string[] = [],
 ): number {
-  const reached = new Set<string>();
-  const visit = (source: string): void => {
-    if (reached.has(source)) return;
-    const object = firmware.objects[source];
-    if (!object) throw new ThumbnetError(`the firmware has no ${source}: run "npm run firmware"`);
-    reached.add(source);
-    object.uses.forEach(visit);
-  };
-  [...ALWAYS, ...more, ...kernels.map((name) => `kernels/${name}.c`)].forEach(visit);
+  const reached = reachedSources(firmware, [
+    ...ALWAYS,
+    ...more,
+    ...kernels.map((name) => `kernels/${name}.c`),
+  ]);
   return [...reached].reduce((sum, source) => sum + firmware.objects[source]!.flash, KERNEL_TABLE_BYTES);
+}
+
+/** Bytes that a model takes on the chip. */
+export interface ChipMemory {
+  readonly arena: number;
+  /** What kernels need beside it, right behind it. */
+  readonly scratch: number;
+  /** Variables of the firmware. */
+  readonly static: number;
+  /** Code in flash: the model's kernels, the runtime and the start-up code, without `main`. */
+  readonly code: number;
+  /** The image in flash (or RAM). */
+  readonly image: number;
+}
+
+/** Those of an image. */
+export function chipMemory(image: Image, firmware: FirmwareDescription): ChipMemory {
+  return {
+    arena: image.arenaBytes,
+    scratch: image.scratchBytes,
+    static: firmware.ram_bytes,
+    code: codeBytes(firmware, imageKernels(image.bytes), image.exits.length > 0 ? [EXITS_SOURCE] : []),
+    image: image.bytes.length,
+  };
 }

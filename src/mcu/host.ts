@@ -9,7 +9,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { endianness, tmpdir } from "node:os";
 import { join } from "node:path";
 import { ThumbnetError } from "../errors.ts";
 import { readImage } from "../plan/image.ts";
@@ -28,6 +28,13 @@ export interface HostStep {
   /** The output's bytes in the arena or, for a constant, in the image. */
   readonly stored: Uint8Array;
   readonly arena: Uint8Array;
+}
+
+export interface HostRun {
+  /** Of the operators that ran: with an early exit that answers not all. */
+  readonly steps: readonly HostStep[];
+  /** The output that answered. */
+  readonly answered: number;
 }
 
 const WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Werror"];
@@ -94,9 +101,9 @@ export interface HostJob {
 /**
  * Runs images on this machine's build of the C kernels, all in one process.
  *
- * @returns for each job and each run what every operator left behind
+ * @returns for each job what each run left behind
  */
-export function runHost(jobs: readonly HostJob[], options: HostOptions = {}): HostStep[][][] {
+export function runHost(jobs: readonly HostJob[], options: HostOptions = {}): HostRun[][] {
   const program = buildHost(options);
   const folder = mkdtempSync(join(tmpdir(), "thumbnet-run-"));
   try {
@@ -116,13 +123,20 @@ export function runHost(jobs: readonly HostJob[], options: HostOptions = {}): Ho
   }
 }
 
-function splitArenas({ image, runs }: HostJob, arenas: Uint8Array): HostStep[][] {
+/** See `firmware/targets/host/main.c`. */
+function splitArenas({ image, runs }: HostJob, dump: Uint8Array): HostRun[] {
   const { operators, arenaBytes } = readImage(image);
-  return runs.map((_, run) =>
-    operators.map(({ output: { space, offset, bytes } }, index) => {
-      const start = (run * operators.length + index) * arenaBytes;
-      const arena = arenas.subarray(start, start + arenaBytes);
+  const heads = new DataView(dump.buffer, dump.byteOffset, dump.byteLength);
+  let at = 0;
+  const isLittleEndian = endianness() === "LE";
+  return runs.map(() => {
+    const [count, answered] = [heads.getUint32(at, isLittleEndian), heads.getUint32(at + 4, isLittleEndian)];
+    at += 8;
+    const steps = operators.slice(0, count).map(({ output: { space, offset, bytes } }, index) => {
+      const arena = dump.subarray(at, at + arenaBytes);
+      at += arenaBytes;
       return { index, arena, stored: (space === "image" ? image : arena).subarray(offset, offset + bytes) };
-    }),
-  );
+    });
+    return { steps, answered };
+  });
 }

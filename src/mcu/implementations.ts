@@ -12,6 +12,13 @@ export interface Step {
   readonly arena: Uint8Array;
 }
 
+/** What a run left behind: up to the early exit that answered, else of all operators. */
+export interface Run {
+  readonly steps: readonly Step[];
+  /** The output that answered: an early exit's, or the final one. */
+  readonly answered: number;
+}
+
 export interface Job {
   readonly image: Uint8Array;
   readonly inputs: readonly InputData[];
@@ -21,18 +28,20 @@ export interface Job {
 export interface Implementation {
   readonly name: string;
   /** Runs each job once, from an arena of zeros. */
-  steps(jobs: readonly Job[]): Promise<Step[][]>;
+  runs(jobs: readonly Job[]): Promise<Run[]>;
 }
 
 export function webAssembly(engine: Engine): Implementation {
   return {
     name: `WebAssembly, ${engine}`,
-    async steps(jobs) {
-      const all: Step[][] = [];
+    async runs(jobs) {
+      const all: Run[] = [];
       for (const { image, inputs } of jobs) {
         const model = await loadModel(image, { engine });
-        const trace = model.trace(inputs, { arena: true });
-        all.push(trace.map(({ stored, arena }) => ({ stored, arena: arena! })));
+        const trace = model.trace(inputs, { arena: true, stop: true });
+        const steps = trace.map(({ stored, arena }) => ({ stored, arena: arena! }));
+        const exit = trace.find((entry) => entry.exit?.answers)?.exit;
+        all.push({ steps, answered: exit ? model.exits[exit.index]!.output : model.finalOutput });
         model.dispose();
       }
       return all;
@@ -43,7 +52,7 @@ export function webAssembly(engine: Engine): Implementation {
 export function hostC(options: HostOptions = {}): Implementation {
   return {
     name: options.sanitize ? "C on the host, sanitized" : "C on the host",
-    async steps(jobs) {
+    async runs(jobs) {
       const hostJobs = jobs.map(({ image, inputs }) => {
         return { image, runs: [Buffer.concat(storedInputs(readImage(image), inputs))] };
       });
@@ -56,11 +65,11 @@ export function hostC(options: HostOptions = {}): Implementation {
 export function emulatedChip(): Implementation {
   return {
     name: "emulated chip",
-    async steps(jobs) {
+    async runs(jobs) {
       const { createEmulator } = await import("./emulator.ts");
       return jobs.map(({ image, inputs }) => {
-        const { operators } = createEmulator(image).run(inputs, { arena: true });
-        return operators.map(({ stored, arena }) => ({ stored, arena: arena! }));
+        const { operators, answered } = createEmulator(image).run(inputs, { arena: true });
+        return { steps: operators.map(({ stored, arena }) => ({ stored, arena: arena! })), answered };
       });
     },
   };

@@ -1,7 +1,8 @@
 export { ThumbnetError } from "../errors.ts";
+export { type ChipEstimate, estimateChip } from "./cost/estimate.ts";
+export { type PredictedOperator, predictCycles } from "./cost/model.ts";
 export { NOT_MODELLED } from "./cycles.ts";
 export {
-  type ChipMemory,
   createEmulator,
   type EmulatedOperator,
   type EmulatedRun,
@@ -9,4 +10,5 @@ export {
   type Emulator,
   type EmulatorOptions,
 } from "./emulator.ts";
-export { type Firmware, loadFirmware } from "./firmware.ts";
+export { type ChipMemory, type Firmware, loadFirmware } from "./firmware.ts";
+export { FLASH_CACHE, INSTRUCTION_KINDS, type KindCycles, type Observed } from "./observe.ts";

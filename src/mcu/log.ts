@@ -8,7 +8,21 @@ export interface LoggedRun {
   readonly inputs: readonly string[];
   /** In the order of the model file. */
   readonly operators: readonly LoggedOperator[];
-  readonly outputs: readonly Uint8Array[];
+  readonly outputs: readonly LoggedOutput[];
+  /** Which early exit answered; null where the model has none, or the log does not say it. */
+  readonly exit: LoggedExit | null;
+}
+
+export interface LoggedOutput {
+  readonly index: number;
+  readonly bytes: Uint8Array;
+}
+
+export interface LoggedExit {
+  /** Null where the final output answered. */
+  readonly index: number | null;
+  /** The largest of the probabilities that it gave, in 1/256. */
+  readonly confidence: number;
 }
 
 export interface LoggedOperator {
@@ -24,7 +38,8 @@ interface OpenRun {
   image: string;
   inputs: string[];
   operators: LoggedOperator[];
-  outputs: Uint8Array[];
+  outputs: LoggedOutput[];
+  exit: LoggedExit | null;
 }
 
 /**
@@ -44,14 +59,14 @@ export function parseLog(text: string, name: string): LoggedRun[] {
     if (header) {
       if (header[1] !== VERSION) fail(`is a log of version ${header[1]}, supported is ${VERSION}`);
       if (run) fail("a new run begins before the last one has ended");
-      run = { image: header[2]!, inputs: [], operators: [], outputs: [] };
+      run = { image: header[2]!, inputs: [], operators: [], outputs: [], exit: null };
       return;
     }
     if (!run) return;
     if (line === "end") {
       runs.push(run);
       run = null;
-    } else if (/^(input|operator|output) /.test(line)) {
+    } else if (/^(input|operator|exit|output) /.test(line)) {
       // The last line may be half a line: then the log is cut off, which is said below.
       if (!readLine(line, run) && i < lines.length - 1)
         fail(`is garbled or out of order: "${line.slice(0, 60)}"`);
@@ -59,7 +74,7 @@ export function parseLog(text: string, name: string): LoggedRun[] {
   });
   if (run) {
     const { operators, outputs } = run as OpenRun;
-    const last = outputs.length > 0 ? `output ${outputs.length - 1}` : `operator ${operators.length - 1}`;
+    const last = outputs.length > 0 ? `output ${outputs.at(-1)!.index}` : `operator ${operators.length - 1}`;
     throw new ThumbnetError(`${name} is cut off: its last run has no "end" (it stops after ${last})`);
   }
   if (runs.length === 0)
@@ -75,10 +90,20 @@ function readLine(line: string, run: OpenRun): boolean {
     const cycles = operator[3] === undefined ? null : Number(operator[3]);
     return Number(operator[1]) === run.operators.push({ crc32: operator[2] ?? null, cycles }) - 1;
   }
+  const exit = /^exit (none|\d+) confidence (\d+)$/.exec(line);
+  if (exit) {
+    if (run.exit || run.outputs.length > 0) return false;
+    run.exit = { index: exit[1] === "none" ? null : Number(exit[1]), confidence: Number(exit[2]) };
+    return true;
+  }
   const output = /^output (\d+)((?: [0-9a-f]{2})*)$/.exec(line);
   if (!output) return false;
   const bytes = output[2]
     ? Uint8Array.from(output[2].trim().split(" "), (hex) => Number.parseInt(hex, 16))
     : new Uint8Array(0);
-  return Number(output[1]) === run.outputs.push(bytes) - 1;
+  const index = Number(output[1]);
+  // Behind an exit's line only the output that answered is there.
+  if (run.exit ? run.outputs.length > 0 : index !== run.outputs.length) return false;
+  run.outputs.push({ index, bytes });
+  return true;
 }

@@ -31,7 +31,7 @@ export interface MemoryCode {
   load(kind: LoadKind, address: string, pc: number): string;
   store(kind: StoreKind, address: string, value: string, pc: number): string;
   /** A word of the program itself. */
-  literal(address: number): number;
+  literal(address: number): string;
 }
 export type LoadKind = "u8" | "i8" | "u16" | "i16" | "i32";
 export type StoreKind = "u8" | "u16" | "i32";

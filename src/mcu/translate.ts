@@ -6,6 +6,7 @@
  *
  * What is not translated goes to rp2040js, which is also what the translation is tested against.
  */
+import { kindOf, LINE_SHIFT, type Observer, SET_MASK } from "./observe.ts";
 import {
   C,
   decode,
@@ -26,6 +27,8 @@ export interface Machine {
   /** r0 ... r15. */
   readonly registers: Int32Array;
   readonly state: MachineState;
+  /** Whether the translation also counts for an observer. */
+  readonly observer: Observer | null;
   /** Everything that is neither RAM nor flash, not aligned, or a store to flash. */
   load(kind: LoadKind, address: number, pc: number): number;
   store(kind: StoreKind, address: number, value: number, pc: number): void;
@@ -50,6 +53,14 @@ interface Block {
   end: number;
 }
 
+/** Statements that count for the observer. */
+interface ObservedBlock {
+  /** Before each instruction. */
+  readonly before: readonly string[];
+  /** Once for the block. */
+  readonly count: string;
+}
+
 /** Larger ones are cut: the rest is another region. */
 const MAX_INSTRUCTIONS = 4000;
 const ALL_FLAGS = NZ | C | V;
@@ -57,9 +68,15 @@ const ALL_FLAGS = NZ | C | V;
 const ARRAYS = { u8: "U8", i8: "S8", u16: "U16", i16: "S16", i32: "S32" } as const;
 const SIZES = { u8: 1, i8: 1, u16: 2, i16: 2, i32: 4 } as const;
 
+/** The cache sees a line: a condition, and what follows where it is not met. `line` is evaluated several times. */
+const seenLine = (line: string | number) =>
+  typeof line === "number"
+    ? `W[${line & SET_MASK}]===${line}||X.turn(${line})`
+    : `W[${line}&${SET_MASK}]===(${line})||X.turn(${line})`;
+
 /** Memory accesses: RAM first, then flash, else a call. */
 function memoryCode(machine: Machine): MemoryCode {
-  const { ram, flash, ramAddress, flashAddress } = machine;
+  const { ram, flash, ramAddress, flashAddress, observer } = machine;
   const view = new DataView(flash.buffer, flash.byteOffset, flash.byteLength);
   const element = (kind: LoadKind, prefix: string) => {
     const size = SIZES[kind];
@@ -69,15 +86,17 @@ function memoryCode(machine: Machine): MemoryCode {
     const aligned = SIZES[kind] === 1 ? "" : `&&(t&${SIZES[kind] - 1})===0`;
     return `(t=${address}-${start}|0)>>>0<${bytes}${aligned}`;
   };
+  const seen = (line: string | number, value: string) => (observer ? `(${seenLine(line)},${value})` : value);
   return {
     load: (kind, address, pc) =>
       `(${inside(kind, `(${address})`, ramAddress, ram.length)}?${element(kind, "ram")}:` +
-      `${inside(kind, `(t+${ramAddress})`, flashAddress, flash.length)}?${element(kind, "flash")}:` +
+      `${inside(kind, `(t+${ramAddress})`, flashAddress, flash.length)}?${seen(`t>>${LINE_SHIFT}`, element(kind, "flash"))}:` +
       `load("${kind}",t+${flashAddress},${pc})|0)`,
     store: (kind, address, value, pc) =>
       `if(${inside(kind, `(${address})`, ramAddress, ram.length)})${element(kind, "ram")}=${value};` +
       `else store("${kind}",t+${ramAddress},${value},${pc});`,
-    literal: (address) => view.getInt32(address - flashAddress, true),
+    literal: (address) =>
+      seen((address - flashAddress) >> LINE_SHIFT, `${view.getInt32(address - flashAddress, true)}`),
   };
 }
 
@@ -98,6 +117,7 @@ export class Translator {
   /** Forgets everything: the program has changed. */
   clear(): void {
     this.#regions.length = 0;
+    this.#machine.observer?.forgetBlocks();
   }
 
   /** The region that starts at an address; null where there is none to be had. */
@@ -120,7 +140,27 @@ export class Translator {
   #translate(address: number): Region | null {
     const blocks = this.#blocks(address);
     if (blocks[0]!.instructions.length === 0 && blocks.length === 1) return null;
-    return compile(this.#machine, regionCode(blocks, address));
+    const observed = this.#machine.observer && blocks.map((block) => this.#observe(block));
+    return compile(this.#machine, regionCode(blocks, address, observed));
+  }
+
+  /** Counts a block, and the lines that its instructions lie in unless the one before has just read them. */
+  #observe({ start, instructions }: Block): ObservedBlock {
+    const { flashAddress, observer } = this.#machine;
+    const opcodes: (readonly [number, number])[] = [];
+    const before: string[] = [];
+    let offset = start - flashAddress;
+    let latest = -1;
+    for (const { bytes, cycles } of instructions) {
+      const opcode = this.#opcodes[offset >> 1]!;
+      opcodes.push([opcode, cycles]);
+      const lines = new Set([offset >> LINE_SHIFT, (offset + bytes - 1) >> LINE_SHIFT]);
+      before.push([...lines].map((line) => (line === latest ? "" : `${seenLine(line)};`)).join(""));
+      // Data from flash may take its place.
+      latest = kindOf(opcode) === "load" ? -1 : [...lines].at(-1)!;
+      offset += bytes;
+    }
+    return { before, count: `K[${observer!.addBlock(opcodes)}]++;` };
   }
 
   /** Basic blocks by address, as far as branches reach. */
@@ -187,7 +227,12 @@ function liveFlags(blocks: readonly Block[], indices: ReadonlyMap<number, number
 }
 
 /** The body of a function; see `compile` for its variables. `L` is the loop around the blocks, `p` where to leave to. */
-function regionCode(blocks: readonly Block[], start: number): string {
+function regionCode(
+  blocks: readonly Block[],
+  start: number,
+  observed: readonly ObservedBlock[] | null,
+): string {
+  const taken = observed ? "n++;k++;" : "n++;";
   const indices = new Map(blocks.map(({ start }, i) => [start, i]));
   const liveOut = liveFlags(blocks, indices);
 
@@ -201,28 +246,29 @@ function regionCode(blocks: readonly Block[], start: number): string {
   const cases = blocks.map((block, i) => {
     const { instructions, end } = block;
     if (instructions.length === 0) return `case ${i}:p=${block.start};break L;`;
+    const watched = observed?.[i];
     let live = liveOut[i]!;
     let code = "";
     let cycles = 0;
-    for (const instruction of instructions.toReversed()) {
+    for (const [at, instruction] of [...instructions.entries()].reverse()) {
       // What the ending reads is read behind the last instruction.
       if (instruction.ending?.kind === "branch") live |= instruction.uses;
-      code = instruction.code(live) + code;
+      code = (watched?.before[at] ?? "") + instruction.code(live) + code;
       live = (live & ~instruction.kills) | instruction.uses;
       cycles += instruction.cycles;
     }
-    code += `n+=${cycles};`;
+    code += `n+=${cycles};${watched?.count ?? ""}`;
     const ending = instructions.at(-1)!.ending;
     if (ending?.kind === "leave") return `case ${i}:${code}p=(${ending.address})&-2;break L;`;
     const next = indices.get(end) === i + 1 && blocks[i + 1]!.instructions.length > 0 ? "" : go(i, end);
     if (!ending) return `case ${i}:${code}${next}`;
     const { condition, target } = ending;
-    if (condition === "true") return `case ${i}:${code}n++;${go(i, target)}`;
+    if (condition === "true") return `case ${i}:${code}${taken}${go(i, target)}`;
     if (target === block.start) {
-      const again = `n++;if(n>=limit){p=${target};break L;}`;
+      const again = `${taken}if(n>=limit){p=${target};break L;}`;
       return `case ${i}:for(;;){${code}if(!(${condition}))break;${again}}${next}`;
     }
-    return `case ${i}:${code}if(${condition}){n++;${go(i, target)}}${next}`;
+    return `case ${i}:${code}if(${condition}){${taken}${go(i, target)}}${next}`;
   });
 
   const body = `L:for(;;)switch(b){\n${cases.join("\n")}\n}`;
@@ -230,17 +276,17 @@ function regionCode(blocks: readonly Block[], start: number): string {
     new RegExp(`\\br${i}\\b`).test(body),
   );
   return [
-    `let nz=S.nz,c=S.c,v=S.v,n=0,t=0,p=0,b=${indices.get(start)};`,
+    `let nz=S.nz,c=S.c,v=S.v,n=0,k=0,t=0,p=0,b=${indices.get(start)};`,
     ...registers.map((i) => `let r${i}=R[${i}];`),
     // A whole number of 31 bits, however much is left.
     "const limit=Math.min(S.end-S.cycles,1e9)|0;",
     body,
     ...registers.map((i) => `R[${i}]=r${i};`),
-    "S.nz=nz;S.c=c;S.v=v;S.cycles+=n;return p>>>0;",
+    `S.nz=nz;S.c=c;S.v=v;S.cycles+=n;${observed ? "O.taken+=k;" : ""}return p>>>0;`,
   ].join("\n");
 }
 
-function compile({ ram, flash, registers, state, load, store }: Machine, body: string): Region {
+function compile({ ram, flash, registers, state, observer, load, store }: Machine, body: string): Region {
   const views = [ram, flash].flatMap(({ buffer, byteOffset, byteLength }) => [
     new Uint8Array(buffer, byteOffset, byteLength),
     new Int8Array(buffer, byteOffset, byteLength),
@@ -249,6 +295,8 @@ function compile({ ram, flash, registers, state, load, store }: Machine, body: s
     new Int32Array(buffer, byteOffset, byteLength >> 2),
   ]);
   const names = ["ram", "flash"].flatMap((memory) => Object.values(ARRAYS).map((kind) => memory + kind));
-  const make = new Function("R", "S", "load", "store", ...names, `"use strict";return function(){${body}};`);
-  return make(registers, state, load, store, ...views);
+  const watching = { O: observer, K: observer?.runs, X: observer?.cache, W: observer?.cache.latest };
+  const parameters = ["R", "S", "load", "store", ...names, ...Object.keys(watching)];
+  const make = new Function(...parameters, `"use strict";return function(){${body}};`);
+  return make(registers, state, load, store, ...views, ...Object.values(watching));
 }

@@ -1,6 +1,7 @@
 import { ThumbnetError } from "../errors.ts";
-import type { Tensor } from "../graph/graph.ts";
+import type { Graph, Tensor } from "../graph/graph.ts";
 import type { Expansion } from "../graph/rewrites/constant-channels.ts";
+import { elementCount } from "../graph/shape.ts";
 import { OPERATOR_CODES } from "./codes.ts";
 import { crc32 } from "./crc32.ts";
 import type { ConstantData, KernelCall, OperandRef } from "./kernel-call.ts";
@@ -9,7 +10,9 @@ import {
   alignUp,
   CHECKED_FROM,
   CONSTANT_BIT,
+  CRITERIA,
   DTYPES,
+  EXIT,
   HEADER,
   KEPT_CHANNEL,
   KERNELS,
@@ -26,15 +29,17 @@ import {
 import { naming, type Plan } from "./plan.ts";
 import { callsInOrder } from "./schedule.ts";
 import { writeStruct } from "./struct.ts";
+import { resolveThresholds, thresholdBytes } from "./thresholds.ts";
 
 const HEADER_LAYOUT = structLayout(HEADER);
 const OPERATOR_LAYOUT = structLayout(OPERATOR);
 const PORT_LAYOUT = structLayout(PORT);
+const EXIT_LAYOUT = structLayout(EXIT);
 const TENSOR_LAYOUT = structLayout(TENSOR);
 const NO_DATA = new Uint8Array(0);
 
 /**
- * The image of a plan: header, records, operators, ports, tensors, names, constants. Equal constants are
+ * The image of a plan: header, records, operators, ports, exits, tensors, names, constants. Equal constants are
  * stored once. The layout of each part is in `layout.ts`.
  *
  * @throws ThumbnetError when a dimension does not fit its field
@@ -47,7 +52,8 @@ export function encodeImage(plan: Plan): Uint8Array {
   const recordsOffset = HEADER_LAYOUT.bytes;
   const operatorsOffset = recordsOffset + calls.length * RECORD_BYTES;
   const portsOffset = operatorsOffset + plan.operators.length * OPERATOR_LAYOUT.bytes;
-  body.start(portsOffset + ports.length * PORT_LAYOUT.bytes);
+  const exitsOffset = portsOffset + ports.length * PORT_LAYOUT.bytes;
+  body.start(exitsOffset + plan.exits.length * EXIT_LAYOUT.bytes);
 
   const operand = (ref: OperandRef): number => {
     const place = plan.places[ref.tensor];
@@ -82,6 +88,8 @@ export function encodeImage(plan: Plan): Uint8Array {
     name: body.add(new TextEncoder().encode(`${graph.tensors[tensor]!.name}\0`)),
   }));
 
+  const thresholdsOffset = plan.exits.length === 0 ? 0 : body.add(exitThresholds(graph));
+
   const bytes = new Uint8Array(alignUp(body.end, ALIGNMENT));
   const view = new DataView(bytes.buffer);
   records.forEach((record, i) => {
@@ -92,6 +100,10 @@ export function encodeImage(plan: Plan): Uint8Array {
   });
   portValues.forEach((values, i) => {
     writeStruct(view, portsOffset + i * PORT_LAYOUT.bytes, PORT_LAYOUT, values);
+  });
+  plan.exits.forEach(({ criterion, ...values }, i) => {
+    const exit = { ...values, criterion: CRITERIA.indexOf(criterion) };
+    writeStruct(view, exitsOffset + i * EXIT_LAYOUT.bytes, EXIT_LAYOUT, exit);
   });
   body.copyTo(bytes);
   const header = {
@@ -108,10 +120,21 @@ export function encodeImage(plan: Plan): Uint8Array {
     portsOffset,
     inputCount: graph.inputs.length,
     outputCount: graph.outputs.length,
+    exitsOffset,
+    thresholdsOffset,
+    exitCount: plan.exits.length,
+    finalOutput: Math.max(0, plan.finalOutput),
   };
   writeStruct(view, 0, HEADER_LAYOUT, header);
   writeStruct(view, 0, HEADER_LAYOUT, { crc32: crc32(bytes.subarray(CHECKED_FROM)) });
   return bytes;
+}
+
+/** The thresholds of all exits, as the image holds them. */
+function exitThresholds({ name, tensors, exits = [] }: Graph): Uint8Array {
+  const classes = elementCount(tensors[exits[0]!.tensor]!.shape);
+  const given = exits.map(({ thresholds }) => (thresholds.length === 1 ? thresholds[0]! : thresholds));
+  return thresholdBytes(resolveThresholds(name, exits.length, classes, given));
 }
 
 function isWhole({ places }: Plan, tensor: number): boolean {

@@ -2,7 +2,7 @@ import type { ConstantData, KernelCall } from "./kernel-call.ts";
 import { plainWeights } from "./matrix.ts";
 import type { Plan } from "./plan.ts";
 import { decodeRequantization, encodeRequantization } from "./requantization.ts";
-import { solveTwoPart } from "./two-part.ts";
+import { FIXED_SHIFTS, solveTwoPart } from "./two-part.ts";
 import { sumRanges } from "./weights.ts";
 
 /**
@@ -53,6 +53,7 @@ export function twoPart(call: Windowed): Uint8Array | null {
       sumMin: min,
       sumMax: max,
     })),
+    call.kernel === "depthwise_s8" ? FIXED_SHIFTS : undefined,
   );
   return solved && encodeRequantization(solved);
 }

@@ -7,7 +7,9 @@ import { crc32 } from "./crc32.ts";
 import {
   CHECKED_FROM,
   CONSTANT_BIT,
+  CRITERIA,
   DTYPES,
+  EXIT,
   HEADER,
   KEPT_CHANNEL,
   KERNELS,
@@ -25,6 +27,7 @@ import { readStruct } from "./struct.ts";
 const HEADER_LAYOUT = structLayout(HEADER);
 const OPERATOR_LAYOUT = structLayout(OPERATOR);
 const PORT_LAYOUT = structLayout(PORT);
+const EXIT_LAYOUT = structLayout(EXIT);
 const TENSOR_LAYOUT = structLayout(TENSOR);
 const OPCODES = new Set(Object.values(KERNELS).map(({ opcode }) => opcode as number));
 
@@ -57,6 +60,18 @@ export interface ImagePort {
   readonly tensor: ImageTensor;
 }
 
+/** An early exit. */
+export interface ImageExit {
+  /** Which output it is. */
+  readonly output: number;
+  readonly criterion: (typeof CRITERIA)[number];
+  /** Records [0, recordEnd) and operators [0, operatorEnd) have run when it is decided. */
+  readonly recordEnd: number;
+  readonly operatorEnd: number;
+  /** By class: the least measure, in 1/256, at which it answers. */
+  readonly thresholds: Uint16Array;
+}
+
 /** The shape that a tensor has in the model file. */
 export function fullShape({ shape, expansion }: ImageTensor): readonly number[] {
   return expansion ? [...shape.slice(0, -1), expansion.length] : shape;
@@ -84,6 +99,10 @@ export interface Image {
   readonly operators: readonly ImageOperator[];
   readonly inputs: readonly ImagePort[];
   readonly outputs: readonly ImagePort[];
+  /** In the order in which they are decided. */
+  readonly exits: readonly ImageExit[];
+  /** The output that answers where no exit does. */
+  readonly finalOutput: number;
 }
 
 export function isImage(bytes: Uint8Array): boolean {
@@ -167,6 +186,25 @@ export function readImage(bytes: Uint8Array, name = "image"): Image {
     const opcode = bytes[header.recordsOffset + i * RECORD_BYTES]!;
     if (!OPCODES.has(opcode)) fail(`record ${i} has an unknown opcode ${opcode}`);
   }
+  const outputs = ports.slice(header.inputCount);
+  const exits = Array.from({ length: header.exitCount }, (_, i): ImageExit => {
+    const at = within(header.exitsOffset + i * EXIT_LAYOUT.bytes, EXIT_LAYOUT.bytes);
+    const { output, recordEnd, operatorEnd, ...e } = readStruct<typeof EXIT>(data, at, EXIT_LAYOUT);
+    const criterion = CRITERIA[e.criterion] ?? fail(`exit ${i} has an unknown criterion ${e.criterion}`);
+    const classes = outputs[output]?.tensor.bytes;
+    const isSound =
+      classes !== undefined &&
+      isProbability(outputs[output]!) &&
+      isProbability(outputs[header.finalOutput]) &&
+      classes === outputs[header.finalOutput]!.tensor.bytes &&
+      output !== header.finalOutput &&
+      recordEnd <= header.recordCount &&
+      operators[operatorEnd - 1]?.recordEnd === recordEnd;
+    if (!isSound) return fail(`is damaged: exit ${i} does not fit its outputs and operators`);
+    const thresholds = within(header.thresholdsOffset + 2 * i * classes, 2 * classes);
+    const values = Uint16Array.from({ length: classes }, (_, c) => data.getUint16(thresholds + 2 * c, true));
+    return { output, criterion, recordEnd, operatorEnd, thresholds: values };
+  });
   return {
     bytes,
     crc32: header.crc32,
@@ -175,8 +213,16 @@ export function readImage(bytes: Uint8Array, name = "image"): Image {
     recordCount: header.recordCount,
     operators,
     inputs: ports.slice(0, header.inputCount),
-    outputs: ports.slice(header.inputCount),
+    outputs,
+    exits,
+    finalOutput: header.finalOutput,
   };
+}
+
+/** Of an exit, or of the final output beside exits. */
+function isProbability(port: ImagePort | undefined): boolean {
+  const { dtype, scale, zeroPoint } = port?.tensor ?? {};
+  return dtype !== "uint8" && scale === 1 / 256 && zeroPoint === -128;
 }
 
 function view(bytes: Uint8Array): DataView {

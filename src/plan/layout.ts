@@ -13,7 +13,7 @@ export type Fields = Readonly<Record<string, FieldType>>;
 /** "TNET" */
 export const MAGIC = 0x54454e54;
 /** Raised with every change of the layout; an image of another version is refused. */
-export const VERSION = 2;
+export const VERSION = 3;
 /** Every record has this size, so that a runtime can step through them without knowing any. */
 export const RECORD_BYTES = 68;
 /** Set in an operand that lies in the image (a constant); clear when it lies in the arena. */
@@ -41,6 +41,12 @@ export const HEADER = {
   portsOffset: "u32",
   inputCount: "u16",
   outputCount: "u16",
+  exitsOffset: "u32",
+  /** Of a u16 for each exit and class, exit by exit: the least measure, in 1/256, at which it answers. */
+  thresholdsOffset: "u32",
+  exitCount: "u16",
+  /** The output that answers where no exit does. */
+  finalOutput: "u16",
 } as const satisfies Fields;
 
 /** Where the header's CRC-32 starts counting: behind the field itself. */
@@ -62,6 +68,21 @@ export const PORT = {
   /** Offset of the UTF-8 name, which ends with a zero byte. */
   name: "u32",
 } as const satisfies Fields;
+
+/** One for each early exit, in the order in which they are decided. */
+export const EXIT = {
+  /** Records [0, recordEnd) and operators [0, operatorEnd) have run when it is decided. */
+  recordEnd: "u16",
+  operatorEnd: "u16",
+  /** Which output it is. */
+  output: "u16",
+  /** Index into {@link CRITERIA}. */
+  criterion: "u8",
+  reserved: "u8",
+} as const satisfies Fields;
+
+/** What is compared with an exit's thresholds: its largest value + 128; or that less the second largest value. */
+export const CRITERIA = ["top", "margin"] as const;
 
 /** What is known of a tensor; `rank` dimensions follow as u32. */
 export const TENSOR = {

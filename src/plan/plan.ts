@@ -1,5 +1,6 @@
 import { ThumbnetError } from "../errors.ts";
-import type { Graph, Operator } from "../graph/graph.ts";
+import { decisionPoints, finalOutput } from "../graph/exits.ts";
+import type { ExitCriterion, Graph, Operator } from "../graph/graph.ts";
 import type { Expansion } from "../graph/rewrites/constant-channels.ts";
 import { type ArenaPlan, planArena } from "./arena.ts";
 import type { KernelCall } from "./kernel-call.ts";
@@ -47,6 +48,16 @@ export interface ArenaBuffer {
   readonly over: readonly number[];
 }
 
+/** An early exit and when it is decided. */
+export interface PlannedExit {
+  /** Index into the graph's outputs. */
+  readonly output: number;
+  readonly criterion: ExitCriterion;
+  /** Records [0, recordEnd) and operators [0, operatorEnd) have run then. */
+  readonly recordEnd: number;
+  readonly operatorEnd: number;
+}
+
 /** An int8 graph, lowered to kernel calls and with a place for every tensor. */
 export interface Plan {
   readonly graph: Graph;
@@ -69,6 +80,10 @@ export interface Plan {
   /** The operator during which most bytes are alive. */
   readonly peakOperator: number;
   readonly buffers: readonly ArenaBuffer[];
+  /** In the order in which they are decided. */
+  readonly exits: readonly PlannedExit[];
+  /** Index into the graph's outputs: the one that answers where no exit does. */
+  readonly finalOutput: number;
 }
 
 /** Far beyond any microcontroller: what asks for more is no model but a damaged file. */
@@ -127,7 +142,17 @@ export function planSchedule(
     arenaBound: arena.bound,
     peakOperator: storage.buffers.find(({ first }) => first === arena.peak)?.firstOperator ?? 0,
     buffers,
+    exits: exitsOf(graph, schedule),
+    finalOutput: graph.outputs.indexOf(finalOutput(graph)),
   };
+}
+
+function exitsOf(graph: Graph, { ends }: Schedule): PlannedExit[] {
+  return decisionPoints(graph).map((operatorEnd, i) => {
+    const { tensor, criterion } = graph.exits![i]!;
+    const output = graph.outputs.indexOf(tensor);
+    return { output, criterion, recordEnd: ends[operatorEnd - 1]!, operatorEnd };
+  });
 }
 
 function arenaBuffers({ buffers, pairs }: Storage, { offsets }: ArenaPlan): ArenaBuffer[] {

@@ -1,6 +1,8 @@
 import type { FieldType, StructLayout } from "./layout.ts";
 import {
   CHECKED_FROM,
+  CRITERIA,
+  EXIT,
   HEADER,
   KERNELS,
   type KernelName,
@@ -106,10 +108,12 @@ export function cSource(): string {
     `#define KERNEL_COUNT ${count}`,
     "",
     ...Object.entries(REQUANTIZATION_FORMS).map(([form, value]) => `#define REQUANTIZE_${form} ${value}`),
+    ...CRITERIA.map((criterion, value) => `#define EXIT_${criterion.toUpperCase()} ${value}`),
     "",
     cStruct("image_header", structLayout(HEADER)),
     cStruct("image_operator", structLayout(OPERATOR)),
     cStruct("image_port", structLayout(PORT)),
+    cStruct("image_exit", structLayout(EXIT)),
     "/* `rank` dimensions follow as uint32_t. */",
     cStruct("image_tensor", structLayout(TENSOR)),
     "/* The data of its channels follow. */",

@@ -11,9 +11,8 @@ export function scratchBytes(call: KernelCall): number {
     case "conv_s8": {
       const { columns, outputHeight, outputWidth } = call.values;
       const { kernelHeight, kernelWidth, inputChannels, groups } = call.values;
-      const row = (kernelWidth * inputChannels) / groups;
-      const pixels = outputHeight * outputWidth;
-      return packedBytes(columns, pixels, kernelHeight * row) + alignUp(PACKED_AT_ONCE * row, ALIGNMENT);
+      const depth = (kernelHeight * kernelWidth * inputChannels) / groups;
+      return packedBytes(columns, outputHeight * outputWidth, depth) + rowCopyBytes(call.values);
     }
     case "fully_connected_s8":
       return 4 * alignUp(call.values.inputChannels, 2);
@@ -24,8 +23,23 @@ export function scratchBytes(call: KernelCall): number {
   }
 }
 
-/** Pixels that are packed into words together, each from a row of its window. */
+/** Pixels that are packed into two words together. */
 const PACKED_AT_ONCE = 3;
+
+/** The input rows of the windows of six or three pixels, copied where there is padding or there are groups. */
+function rowCopyBytes(v: KernelCallOf<"conv_s8">["values"]): number {
+  const covered = (outputs: number, stride: number, reach: number) => (outputs - 1) * stride + reach + 1;
+  const reach = (v.kernelHeight - 1) * v.dilationHeight;
+  const columns = covered(v.outputWidth, v.strideWidth, (v.kernelWidth - 1) * v.dilationWidth);
+  const height = covered(v.outputHeight, v.strideHeight, reach);
+  const isPadded = v.padTop > 0 || v.padLeft > 0 || columns > v.inputWidth || height > v.inputHeight;
+  if (!isPadded && v.groups === 1) return 0;
+  const atOnce = Math.min(v.columns, v.outputHeight * v.outputWidth) > PACKED_AT_ONCE ? 6 : 3;
+  // Pixels are taken one after the other, whatever the row: they may begin in the last column of one.
+  const crossed = v.outputWidth % atOnce === 0 ? 0 : Math.ceil((atOnce - 1) / v.outputWidth);
+  const rows = covered(Math.min(v.outputHeight, 1 + crossed), v.strideHeight, reach);
+  return rows * alignUp((columns * v.inputChannels) / v.groups, ALIGNMENT);
+}
 
 /** Two words for the inputs of three pixels. */
 function packedBytes(columns: number, pixels: number, depth: number): number {

@@ -25,8 +25,7 @@ const timeOf = (record: number) => 2 * record + 1;
 /**
  * Which tensors share a buffer, how long each is needed, and which pairs of buffers may share bytes.
  *
- * A tensor is needed from the call that first writes it to the last that reads it; an output of the graph to the end;
- * the output of any operator, unless it never exists whole, until the operator is done.
+ * A tensor is needed from the call that first writes it to the last that reads it; the final output to the end; the output of any operator, unless it never exists whole, until the operator is done.
  */
 export function storageOf(graph: Graph, schedule: Schedule): Storage {
   return new Builder(graph, schedule).build();
@@ -86,8 +85,11 @@ class Builder {
       if (!isLine) this.#use(output, 2 * record, operator);
     });
     const lastOperator = Math.max(0, this.#graph.operators.length - 1);
+    // An exit's output only lives until it is decided, when the operator that writes it is done.
+    const exits = new Set(this.#graph.exits?.map(({ tensor }) => tensor));
     for (const tensor of this.#graph.outputs) {
-      if (this.#bufferOf.has(tensor)) this.#use(tensor, timeOf(order.length) + 1, lastOperator);
+      if (!exits.has(tensor) && this.#bufferOf.has(tensor))
+        this.#use(tensor, timeOf(order.length) + 1, lastOperator);
     }
     return { buffers: this.#buffers, pairs: this.#pairs(calls) };
   }

@@ -46,8 +46,18 @@ const SLOPE_STEPS = 6;
 /** Shifts that are tried below the largest that cannot overflow. */
 const SHIFTS_TRIED = 3;
 
-/** The form for all channels of an operator, or null where there is none for one of them. */
-export function solveTwoPart(channels: readonly ExactChannel[]): TwoPartRequantization | null {
+/** Shifts that the chip has in the instructions of its 3x3 depthwise convolution (depthwise_armv6m.S). */
+export const FIXED_SHIFTS: Shifts = { productShift: 13, outputShift: 18 };
+
+/**
+ * The form for all channels of an operator, or null where there is none for one of them.
+ *
+ * @param preferred taken where every channel has a solution with these
+ */
+export function solveTwoPart(
+  channels: readonly ExactChannel[],
+  preferred?: Shifts,
+): TwoPartRequantization | null {
   const steps: Steps[] = [];
   for (const channel of channels) {
     const found = stepsOf(channel);
@@ -60,6 +70,8 @@ export function solveTwoPart(channels: readonly ExactChannel[]): TwoPartRequanti
   const outputShift = largestOutputShift(steps);
   // The larger both shifts, the finer the constants; channels that were hard before are tried first.
   const order = channels.map((_, c) => c);
+  const fixed = preferred && solveAll(steps, preferred, order);
+  if (fixed) return { form: "two-part", ...preferred, channels: fixed };
   for (let lost = 0; lost <= 2 * (SHIFTS_TRIED - 1); lost++) {
     for (let less = Math.max(0, lost - SHIFTS_TRIED + 1); less <= Math.min(lost, SHIFTS_TRIED - 1); less++) {
       const shifts = { productShift: productShift - less, outputShift: outputShift - (lost - less) };
@@ -71,7 +83,7 @@ export function solveTwoPart(channels: readonly ExactChannel[]): TwoPartRequanti
   return null;
 }
 
-interface Shifts {
+export interface Shifts {
   readonly productShift: number;
   readonly outputShift: number;
 }

@@ -6,8 +6,8 @@ import { elementCount } from "../graph/shape.ts";
 import { tfliteFromGraph } from "../graph/to-tflite.ts";
 import { createEmulator } from "../mcu/emulator.ts";
 import { compileTflite } from "../plan/compile.ts";
-import { type QuantizeOptions, quantizeGraph } from "../quantize/quantize.ts";
-import { loadModel } from "../runtime/load.ts";
+import { type CalibrationOptions, drawExamples, quantizeOnSet } from "../quantize/from-set.ts";
+import type { QuantizeOptions } from "../quantize/quantize.ts";
 import type { Model } from "../runtime/model.ts";
 import { writeTflite } from "../tflite/write.ts";
 import { logitsOf } from "../train/evaluate.ts";
@@ -17,12 +17,8 @@ import { graphFromNetwork } from "../train/network/to-graph.ts";
 import { Network } from "../train/network.ts";
 import { type Answers, type PartFigures, partFigures } from "./score.ts";
 
-export interface MeasureOptions {
+export interface MeasureOptions extends CalibrationOptions {
   readonly quantize: QuantizeOptions;
-  /** Training examples for the ranges of activations. */
-  readonly calibration: number;
-  /** Of their choice. */
-  readonly seed: number;
   /** The parts to classify. */
   readonly parts: readonly MeasuredPart[];
 }
@@ -122,15 +118,9 @@ export async function measureNetwork(
   const { name } = description;
   const graph = graphFromNetwork(description, parameters);
   const elements = elementCount(data.inputShape);
-  const chosen = new Random(options.seed).permutation(data.train.count).subarray(0, options.calibration);
-  const calibration = Array.from(chosen, (index) => inputsOf(data.train, [index], elements));
-  const affine = data.inputAffine ? { input: data.inputAffine } : {};
-  const int8 = writeTflite(
-    tfliteFromGraph(quantizeGraph(graph, calibration, { ...options.quantize, ...affine })),
-  );
+  const { bytes: int8, model } = await quantizeOnSet(graph, data, options, options.quantize, name);
   const accuracy: { [part in MeasuredPart]?: PartFigures } = {};
   const answers: { [part in MeasuredPart]?: Answers } = {};
-  const model = await loadModel(int8, { name });
   const network = new Network(description, parameters, "measured/");
   try {
     for (const part of options.parts) {
@@ -147,11 +137,12 @@ export async function measureNetwork(
     network.dispose();
     model.dispose();
   }
+  const [input] = drawExamples(data, 1, new Random(options.seed));
   const chips: (ChipFigures | null)[] = [];
   let problem: string | null = null;
-  for (const optimize of [true, false]) {
+  for (const foldConstants of [true, false]) {
     try {
-      chips.push(onChip(int8, name, calibration[0]!, optimize));
+      chips.push(onChip(int8, name, input!, foldConstants));
     } catch (error) {
       if (!(error instanceof ThumbnetError)) throw error;
       chips.push(null);

@@ -1,4 +1,5 @@
 /** How well a network classifies, alone and beside another on the same examples. */
+import { topClass } from "../data/top-class.ts";
 import { UNLABELLED } from "../data/training-set.ts";
 
 /** Outputs of both forms of a network, [N, classes]: the largest is the class. */
@@ -36,12 +37,11 @@ export interface PartFigures {
   readonly sameClass: number;
 }
 
-/** The index of the largest of each row, the first on a tie. */
-export function topClasses(outputs: Float32Array, count: number): Uint16Array {
+/** `topClass` of each row. */
+function topClasses(outputs: Float32Array, count: number): Uint16Array {
   const classes = outputs.length / count;
   return Uint16Array.from({ length: count }, (_, i) => {
-    const row = outputs.subarray(i * classes, (i + 1) * classes);
-    return row.indexOf(row.reduce((a, b) => Math.max(a, b)));
+    return topClass(outputs.subarray(i * classes, (i + 1) * classes));
   });
 }
 

@@ -18,14 +18,14 @@ export function activationInputs(graph: Graph, op: Operator): number[] {
 }
 
 /**
- * @throws ThumbnetError where the graph is none that can be quantised: not one float input and output, a batch,
+ * @throws ThumbnetError where the graph is none that can be quantised: not one float input, no output, a batch,
  *   other operators than `FLOAT_KINDS`, computed weights, grouped convolutions, broadcast additions
  */
 export function checkFloatGraph(graph: Graph): void {
   const { inputs, outputs, tensors, operators } = graph;
-  if (inputs.length !== 1 || outputs.length !== 1) {
+  if (inputs.length !== 1 || outputs.length === 0) {
     throw new ThumbnetError(
-      `${graph.name}: has ${inputs.length} inputs and ${outputs.length} outputs; supported: 1 and 1`,
+      `${graph.name}: has ${inputs.length} inputs and ${outputs.length} outputs; supported: 1, and 1 or more`,
     );
   }
   const problems = operators.flatMap((op, i): string[] => {
@@ -91,7 +91,7 @@ export class FloatModel {
     });
   }
 
-  /** The graph's output. */
+  /** The graph's first output. */
   run(input: Float32Array): Float32Array {
     const results = this.trace(input);
     return results[this.graph.operators.findIndex((op) => op.outputs[0] === this.graph.outputs[0])]!;

@@ -122,7 +122,7 @@ class Quantizer {
   }
 
   run(calibration: readonly Float32Array[], input: Affine | undefined, onOperator: () => void): Graph {
-    const { inputs, outputs, operators, name } = this.#graph;
+    const { inputs, outputs, operators, name, exits } = this.#graph;
     const affine =
       input ??
       this.#affines[this.#graph.tensors[inputs[0]!]!.name] ??
@@ -146,6 +146,7 @@ class Quantizer {
       operators: converted,
       inputs: map(inputs),
       outputs: map(outputs),
+      ...(exits && { exits: exits.map((exit) => ({ ...exit, tensor: this.#index.get(exit.tensor)! })) }),
     };
   }
 

@@ -166,7 +166,7 @@ function axes(xs: Axis, ys: Axis, options: ScatterOptions): string[] {
 }
 
 /** The marker of a series, for plots and legends. */
-export function markerPath({ colour, marker, isHollow }: ScatterSeries, x: number, y: number): string {
+function markerPath({ colour, marker, isHollow }: ScatterSeries, x: number, y: number): string {
   const look = isHollow || marker === "cross" ? "hollow" : "full";
   return `<path class="${colour} ${look}" transform="translate(${at(x)} ${at(y)})" d="${SHAPES[marker]}"/>`;
 }
@@ -220,4 +220,24 @@ export function scatterPlot(series: readonly ScatterSeries[], options: ScatterOp
     ...labels,
     "</svg>",
   ].join("\n");
+}
+
+/** What the series of some plots are called, as HTML. @param front what the dashed line is */
+export function scatterLegend(all: readonly ScatterSeries[], front: string): string {
+  const seen = new Map(all.map((series) => [series.name, series]));
+  const item = (path: string, name: string) =>
+    `<span><svg viewBox="0 0 18 18" aria-hidden="true">${path}</svg>${escapeXml(name)}</span>`;
+  const items = [...seen.values()].map((series) => item(markerPath(series, 9, 9), series.name));
+  return `<div class="legend">${items.join("\n")}${item('<path class="front" d="M0 9H18"/>', front)}</div>`;
+}
+
+/** The points that no other is as far left of and as high as, by x. */
+export function paretoFront<T extends { readonly x: number; readonly y: number }>(points: readonly T[]): T[] {
+  const sorted = [...points].sort((a, b) => a.x - b.x || b.y - a.y);
+  let best = Number.NEGATIVE_INFINITY;
+  return sorted.filter(({ y }) => {
+    if (y <= best) return false;
+    best = y;
+    return true;
+  });
 }

@@ -3,6 +3,8 @@ import { ThumbnetError } from "../errors.ts";
 import { graphCost, operatorCost } from "../graph/cost.ts";
 import { graphFromTflite } from "../graph/from-tflite.ts";
 import type { Graph } from "../graph/graph.ts";
+import { type ChipEstimate, estimateChip } from "../mcu/cost/estimate.ts";
+import { type Prediction, predictCycles } from "../mcu/cost/model.ts";
 import { compilePlan } from "../plan/compile.ts";
 import { encodeImage } from "../plan/encode.ts";
 import { isImage, readImage } from "../plan/image.ts";
@@ -30,6 +32,8 @@ export interface OperatorSummary {
   readonly parameters: number | null;
   /** Bytes of the buffers that are alive while it runs. */
   readonly liveBytes: number | null;
+  /** Predicted for the chip. */
+  readonly cycles: number | null;
   readonly kernels: readonly string[] | null;
 }
 
@@ -47,17 +51,17 @@ export interface ModelSummary {
   readonly problem: ThumbnetError | null;
 }
 
-/** What the model takes when it is planned for an aim. */
+/** What the model takes on the chip when it is planned for an aim; null for an image, which is planned. */
 export interface ModeSummary {
-  readonly optimize: Optimize;
-  readonly arenaBytes: number;
-  /** What the chip's kernels need beside the arena. */
-  readonly scratchBytes: number;
-  readonly imageBytes: number;
+  readonly optimize: Optimize | null;
+  readonly chip: ChipEstimate;
 }
 
 /** The sum over operators; null where one is not known. */
-export function totalCost(operators: readonly OperatorSummary[], key: "macs" | "parameters"): number | null {
+export function totalCost(
+  operators: readonly OperatorSummary[],
+  key: "macs" | "parameters" | "cycles",
+): number | null {
   return operators.reduce<number | null>((sum, op) => {
     const value = op[key];
     return sum === null || value === null ? null : sum + value;
@@ -94,12 +98,14 @@ function summarizeImage(bytes: Uint8Array, name: string): ModelSummary {
     const { shape, dtype, scale, zeroPoint } = tensor;
     return { name, shape, dtype, scale, zeroPoint };
   };
+  const { operators: predicted } = predictCycles(bytes);
   return {
     format: "image",
     inputs: image.inputs.map(port),
     outputs: image.outputs.map(port),
     operators: image.operators.map(({ kind, output: { shape } }, index) => {
-      return { index, name: kind, shape, macs: null, parameters: null, liveBytes: null, kernels: null };
+      const cost = { ...UNKNOWN, cycles: predicted[index]!.cycles };
+      return { index, name: kind, shape, ...cost };
     }),
     plan: null,
     arenaBytes: image.arenaBytes,
@@ -114,22 +120,21 @@ function summarizeTflite(model: TfliteModel, name: string, optimize: Optimize): 
     graph = graphFromTflite(model, name);
     const plan = compilePlan(graph, { optimize });
     const image = encodeImage(plan);
-    const structure = summarizeGraph(graph, plan);
+    const structure = summarizeGraph(graph, plan, predictCycles(image));
     return { ...structure, plan, arenaBytes: plan.arenaBytes, image, problem: null };
   } catch (error) {
     if (!(error instanceof ThumbnetError)) throw error;
-    const structure = graph ? summarizeGraph(graph, null) : summarizeStructure(model);
+    const structure = graph ? summarizeGraph(graph, null, null) : summarizeStructure(model);
     return { ...structure, plan: null, arenaBytes: null, image: null, problem: error };
   }
 }
 
-/** Arena and image of a model for every aim that a plan can have, that of `plan` among them. */
+/** What a model takes on the chip, for every aim that a plan can have. */
 export function summarizeModes(bytes: Uint8Array, name: string): ModeSummary[] {
+  if (isImage(bytes)) return [{ optimize: null, chip: estimateChip(bytes, name) }];
   const graph = graphFromTflite(readTflite(bytes, name), name);
   return OPTIMIZE.map((optimize) => {
-    const plan = compilePlan(graph, { optimize });
-    const { arenaBytes, scratchBytes } = plan;
-    return { optimize, arenaBytes, scratchBytes, imageBytes: encodeImage(plan).length };
+    return { optimize, chip: estimateChip(encodeImage(compilePlan(graph, { optimize })), name) };
   });
 }
 
@@ -139,9 +144,11 @@ function kernelNames({ operator, calls }: PlannedOperator): string[] {
   return operator.kind === "CONCATENATION" ? names : [...new Set(names.filter((name) => name !== "copy_s8"))];
 }
 
+const UNKNOWN = { macs: null, parameters: null, liveBytes: null, cycles: null, kernels: null };
+
 type Structure = Pick<ModelSummary, "format" | "inputs" | "outputs" | "operators">;
 
-function summarizeGraph(graph: Graph, plan: Plan | null): Structure {
+function summarizeGraph(graph: Graph, plan: Plan | null, prediction: Prediction | null): Structure {
   const port = (index: number): PortSummary => {
     const { name, shape, dtype, quantization } = graph.tensors[index]!;
     const scale = quantization?.scales[0] ?? null;
@@ -157,6 +164,7 @@ function summarizeGraph(graph: Graph, plan: Plan | null): Structure {
       shape: graph.tensors[op.outputs[0]!]!.shape,
       ...operatorCost(graph, op),
       liveBytes: plan?.operators[index]?.liveBytes ?? null,
+      cycles: prediction?.operators[index]?.cycles ?? null,
       kernels: plan ? kernelNames(plan.operators[index]!) : null,
     })),
   };
@@ -181,7 +189,7 @@ function summarizeStructure(model: TfliteModel): Structure {
     const builtin = code && BUILTIN_OPERATORS[Math.max(code.builtinCode, code.deprecatedBuiltinCode)];
     const name = (builtin === "CUSTOM" ? code?.customCode : builtin) ?? "unknown";
     const { shape } = port(operator.outputs?.[0] ?? -1);
-    return { index, name, shape, macs: null, parameters: null, liveBytes: null, kernels: null };
+    return { index, name, shape, ...UNKNOWN };
   });
   return {
     format: "tflite",

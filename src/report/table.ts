@@ -45,8 +45,8 @@ export function formatOptional(value: number | null): string {
 }
 
 /** `12.3 %` */
-export function formatPercent(share: number): string {
-  return Number.isFinite(share) ? `${(100 * share).toFixed(1)} %` : "-";
+export function formatPercent(share: number, digits = 1): string {
+  return Number.isFinite(share) ? `${(100 * share).toFixed(digits)} %` : "-";
 }
 
 /** Short enough for a table, from the end that says most. */

@@ -5,16 +5,20 @@ import {
   expandChannels,
   fullShape,
   type Image,
+  type ImageExit,
   type ImageOperator,
   type ImageTensor,
 } from "../plan/image.ts";
+import { resolveThresholds } from "../plan/thresholds.ts";
 import type { Engine, Kernels } from "./engine.ts";
+import { type Answer, answers, type ExitInfo, exitInfos, type RunOptions, type TraceExit } from "./exits.ts";
 import {
   dequantize,
   type InputData,
   inputBytes,
+  largestValue,
+  newOutput,
   type OutputData,
-  storedType,
   type TensorInfo,
   tensorInfo,
 } from "./tensors.ts";
@@ -41,11 +45,15 @@ export interface TraceEntry {
   readonly stored: Uint8Array;
   /** With the option `arena`: the whole arena after the operator. */
   readonly arena?: Uint8Array;
+  /** Where an exit is decided after the operator. */
+  readonly exit?: TraceExit;
 }
 
-export interface TraceOptions {
+export interface TraceOptions extends RunOptions {
   /** Start from an arena of zeros and report all of it after every operator, for comparison with the chip. */
   readonly arena?: boolean;
+  /** Stop where an exit answers, as `run` does. Default: run everything. */
+  readonly stop?: boolean;
 }
 
 /**
@@ -90,6 +98,10 @@ const ALIGNMENT = 16;
 export class Model {
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
+  /** Early exits, in the order in which they are decided; mostly none. */
+  readonly exits: readonly ExitInfo[];
+  /** Which output answers where no exit does. */
+  readonly finalOutput: number;
   readonly engine: Engine;
   /** Bytes of the arena: what the chip needs as RAM for activations. */
   readonly arenaBytes: number;
@@ -104,6 +116,7 @@ export class Model {
   readonly #operators: readonly ImageOperator[];
   readonly #inputTensors: readonly ImageTensor[];
   readonly #outputTensors: readonly ImageTensor[];
+  readonly #exits: readonly ImageExit[];
   readonly #image: number;
   readonly #arena: number;
   readonly #workspace: number;
@@ -115,6 +128,9 @@ export class Model {
     this.engine = engine;
     this.inputs = image.inputs.map(({ name, tensor }) => tensorInfo(name, tensor));
     this.outputs = image.outputs.map(({ name, tensor }) => tensorInfo(name, tensor));
+    this.exits = exitInfos(image);
+    this.#exits = image.exits;
+    this.finalOutput = image.finalOutput;
     this.#recordCount = image.recordCount;
     this.#operators = image.operators;
     this.#inputTensors = image.inputs.map(({ tensor }) => tensor);
@@ -144,27 +160,56 @@ export class Model {
    * @param input the data of the one input, or an array with the data of each input. Int8Array (Uint8Array for
    *   a uint8 input) as the chip takes it, or Float32Array, which is quantised. N times the elements of one
    *   input, one after the other, are a batch of N.
-   * @returns the first output, N after the other for a batch, in memory of its own
+   * @returns the first output, N after the other for a batch, in memory of its own; of a model with early exits, that
+   *   of whichever answered
    * @throws ThumbnetError when number, type or length of the inputs do not fit, or a float is NaN
    */
-  run(input: InputData | readonly InputData[]): OutputData {
-    return this.runAll(input)[0]!;
-  }
-
-  /** As `run`, but returns every output. */
-  runAll(input: InputData | readonly InputData[]): OutputData[] {
-    const kernels = this.#alive();
+  run(input: InputData | readonly InputData[]): OutputData;
+  /**
+   * As above, and tells which exit answered.
+   *
+   * @throws ThumbnetError also when a threshold is outside (0, 1], or there is not one for each exit or class
+   */
+  run(input: InputData | readonly InputData[], options: RunOptions): Answer;
+  run(input: InputData | readonly InputData[], options?: RunOptions): OutputData | Answer {
+    this.#alive();
+    if (this.outputs.length === 0) throw new ThumbnetError("the model has no outputs");
+    const thresholds = this.#thresholds(options);
     const { inputs, batch } = this.#checkInputs(input);
-    const results = this.outputs.map((info) => {
-      const length = info.elements * batch;
-      return storedType(info) === "uint8" ? new Uint8Array(length) : new Int8Array(length);
-    });
+    const final = this.finalOutput;
+    const output = newOutput(this.outputs[final]!, batch);
+    const exits: number[] = [];
+    const confidences: number[] = [];
     for (let n = 0; n < batch; n++) {
       this.#writeInputs(inputs, n);
-      kernels.run(this.#image, this.#arena, this.#workspace, 0, this.#recordCount);
+      const exit = this.#runToExit(thresholds);
+      const from = this.#exits[exit]?.output ?? final;
+      this.#copyOutput(from, output, n);
+      if (!options) continue;
+      exits.push(exit);
+      confidences.push(this.#confidence(from));
+    }
+    return options ? { output, exits, confidences } : output;
+  }
+
+  /** Runs the whole model, whatever exits say, and returns every output. */
+  runAll(input: InputData | readonly InputData[]): OutputData[] {
+    this.#alive();
+    const { inputs, batch } = this.#checkInputs(input);
+    const results = this.outputs.map((info) => newOutput(info, batch));
+    const isExit = this.outputs.map((_, i) => this.#exits.some(({ output }) => output === i));
+    for (let n = 0; n < batch; n++) {
+      this.#writeInputs(inputs, n);
+      let done = 0;
+      for (const { recordEnd, output } of this.#exits) {
+        this.#runRecords(done, recordEnd);
+        done = recordEnd;
+        // What follows may use its bytes.
+        this.#copyOutput(output, results[output]!, n);
+      }
+      this.#runRecords(done, this.#recordCount);
       results.forEach((result, i) => {
-        const { bytes } = this.#outputTensors[i]!;
-        new Uint8Array(result.buffer, n * bytes, bytes).set(this.#content(this.#outputTensors[i]!));
+        if (!isExit[i]) this.#copyOutput(i, result, n);
       });
     }
     return results;
@@ -175,22 +220,32 @@ export class Model {
    *
    * @param input as for `run`, without a batch
    */
-  trace(input: InputData | readonly InputData[], { arena = false }: TraceOptions = {}): TraceEntry[] {
+  trace(input: InputData | readonly InputData[], options: TraceOptions = {}): TraceEntry[] {
+    const { arena = false, stop = false } = options;
     const kernels = this.#alive();
+    const thresholds = this.#thresholds(options);
+    const entries: TraceEntry[] = [];
     const whole = this.#memory.subarray(this.#arena, this.#arena + this.arenaBytes);
     if (arena) whole.fill(0);
     this.#writeSingle(input);
     let done = 0;
-    return this.#operators.map(({ kind, recordEnd, output }, index) => {
+    for (const [index, { kind, recordEnd, output }] of this.#operators.entries()) {
       kernels.run(this.#image, this.#arena, this.#workspace, done, recordEnd);
       done = recordEnd;
       const stored = this.#content(output).slice();
       const bytes = declared(expandChannels(stored, output), output);
       const isWhole = output.space !== "nowhere";
       const shape = fullShape(output);
-      const entry = { index, name: kind, shape, crc32: crc32(bytes), bytes, isWhole, stored };
-      return arena ? { ...entry, arena: whole.slice() } : entry;
-    });
+      const exit = this.#exits.findIndex(({ operatorEnd }) => operatorEnd === index + 1);
+      const decided = exit < 0 ? null : this.#decided(exit, thresholds[exit]!);
+      entries.push({
+        ...{ index, name: kind, shape, crc32: crc32(bytes), bytes, isWhole, stored },
+        ...(arena ? { arena: whole.slice() } : {}),
+        ...(decided ? { exit: decided } : {}),
+      });
+      if (stop && decided?.answers) break;
+    }
+    return entries;
   }
 
   /**
@@ -263,6 +318,53 @@ export class Model {
     if (batch !== 1)
       throw new ThumbnetError(`one input at a time is traced or profiled, a batch of ${batch} was given`);
     this.#writeInputs(inputs, 0);
+  }
+
+  /** By exit and class. */
+  #thresholds({ exitThreshold }: RunOptions = {}): Uint16Array[] {
+    if (exitThreshold === undefined) return this.#exits.map(({ thresholds }) => thresholds);
+    const classes = this.outputs[this.finalOutput]?.elements ?? 0;
+    const all = resolveThresholds("the model", this.#exits.length, classes, exitThreshold);
+    return this.#exits.map((_, i) => all.subarray(i * classes, (i + 1) * classes));
+  }
+
+  #runRecords(first: number, end: number): void {
+    this.#kernels!.run(this.#image, this.#arena, this.#workspace, first, end);
+  }
+
+  /** Runs until an exit answers, and returns its index; their number where none does. */
+  #runToExit(thresholds: readonly Uint16Array[]): number {
+    let done = 0;
+    for (const [i, { recordEnd, criterion, output }] of this.#exits.entries()) {
+      this.#runRecords(done, recordEnd);
+      done = recordEnd;
+      if (answers(this.#scores(output), criterion, thresholds[i]!)) return i;
+    }
+    this.#runRecords(done, this.#recordCount);
+    return this.#exits.length;
+  }
+
+  #decided(index: number, thresholds: Uint16Array): TraceExit {
+    const { output, criterion } = this.#exits[index]!;
+    const isAnswer = answers(this.#scores(output), criterion, thresholds);
+    return { index, confidence: this.#confidence(output), answers: isAnswer };
+  }
+
+  /** An int8 output where it lies. */
+  #scores(output: number): Int8Array {
+    const { buffer, byteOffset, byteLength } = this.#content(this.#outputTensors[output]!);
+    return new Int8Array(buffer, byteOffset, byteLength);
+  }
+
+  #confidence(output: number): number {
+    const bytes = this.#content(this.#outputTensors[output]!);
+    return largestValue(bytes, this.outputs[output]!);
+  }
+
+  /** Copies an output from where it lies to place `n` of a batch. */
+  #copyOutput(index: number, result: OutputData, n: number): void {
+    const tensor = this.#outputTensors[index]!;
+    new Uint8Array(result.buffer, n * tensor.bytes, tensor.bytes).set(this.#content(tensor));
   }
 
   #content({ space, offset, bytes }: ImageTensor): Uint8Array {

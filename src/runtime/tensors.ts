@@ -33,6 +33,20 @@ export function storedType(info: TensorInfo): "int8" | "uint8" {
   return info.dtype === "uint8" ? "uint8" : "int8";
 }
 
+/** Room for N outputs, one after the other. */
+export function newOutput(info: TensorInfo, batch: number): OutputData {
+  const length = info.elements * batch;
+  return storedType(info) === "uint8" ? new Uint8Array(length) : new Int8Array(length);
+}
+
+/** The largest real value among an output's stored bytes. */
+export function largestValue(bytes: Uint8Array, info: TensorInfo): number {
+  const isUnsigned = storedType(info) === "uint8";
+  let most = Number.NEGATIVE_INFINITY;
+  for (const byte of bytes) most = Math.max(most, isUnsigned ? byte : (byte << 24) >> 24);
+  return info.scale * (most - info.zeroPoint);
+}
+
 /**
  * Quantises real values as tflite-micro's QUANTIZE does: a float32 division, halves away from zero, clamped.
  *

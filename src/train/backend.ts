@@ -43,6 +43,8 @@ export async function trainingBackend(wanted?: BackendName): Promise<TrainingBac
       "training needs TensorFlow.js: npm install @tensorflow/tfjs-core @tensorflow/tfjs-backend-wasm",
     );
   }
+  // Else the cpu backend greets on standard error, and recommends what has been looked for here.
+  tf.enableProdMode();
   let warning: string | undefined;
   for (const name of wanted === undefined ? NAMES : [wanted]) {
     try {

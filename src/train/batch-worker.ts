@@ -1,6 +1,7 @@
 /** The thread that makes batches: see background.ts, which starts it. */
 import { parentPort, workerData } from "node:worker_threads";
 import { openTrainingSet } from "../data/open-set.ts";
+import { elementCount } from "../graph/shape.ts";
 import type { BatchJob, BatchMessage } from "./background.ts";
 import { type EpochOptions, epochBatches } from "./batches.ts";
 
@@ -9,7 +10,7 @@ const AHEAD = 4;
 
 async function serve({ path, pictureShape, withUnlabelled }: BatchJob): Promise<void> {
   const { train, inputShape } = await openTrainingSet(path, pictureShape, withUnlabelled);
-  const elements = inputShape[0] * inputShape[1] * inputShape[2];
+  const elements = elementCount(inputShape);
   const send = (message: BatchMessage, ...transfer: ArrayBuffer[]) =>
     parentPort!.postMessage(message, transfer);
   let batches: ReturnType<typeof epochBatches> | null = null;

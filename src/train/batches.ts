@@ -1,7 +1,6 @@
 /** The batches of one epoch. */
 import { Random } from "../data/random.ts";
-import type { Examples } from "../data/training-set.ts";
-import { inputsOf } from "../data/training-set.ts";
+import { type Examples, inputsOf } from "../data/training-set.ts";
 
 export interface Batch {
   /** Which examples. */
@@ -28,6 +27,11 @@ export interface EpochOptions {
   readonly epoch: number;
   /** Strength; see `Variation`. */
   readonly augmentation: number;
+}
+
+/** The batches of an epoch: what does not fill one is left out. */
+export function batchCount({ count }: Examples, batch: number): number {
+  return Math.floor(count / batch);
 }
 
 /**

@@ -9,7 +9,7 @@ import { ThumbnetError } from "../errors.ts";
 import { elementCount } from "../graph/shape.ts";
 import { crc32 } from "../plan/crc32.ts";
 import { layerShapes, type NetworkDescription } from "./network/description.ts";
-import { checkParameters, type Parameters, type Values } from "./network/parameters.ts";
+import { checkParameters, type Parameters, type PlainNetwork, type Values } from "./network/parameters.ts";
 
 const MAGIC = 0x4b434e54; // "TNCK"
 const VERSION = 1;
@@ -93,9 +93,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
 }
 
 /** A trained float network: what a training run leaves, and what is quantised. */
-export interface TrainedNetwork {
-  readonly description: NetworkDescription;
-  readonly parameters: Parameters;
+export interface TrainedNetwork extends PlainNetwork {
   /** Names of the classes. */
   readonly classes: readonly string[];
   /** How it came about: options, epoch, accuracy. */

@@ -1,5 +1,6 @@
 /** Distillation: a network learns what another one answers (Hinton, Vinyals, Dean 2015, arXiv 1503.02531). */
 import * as tf from "@tensorflow/tfjs-core";
+import { topClass } from "../data/top-class.ts";
 import { type Examples, UNLABELLED } from "../data/training-set.ts";
 import { ThumbnetError } from "../errors.ts";
 import { formatShape, sameShape } from "../graph/shape.ts";
@@ -40,8 +41,12 @@ export function distillation(teacher: Network, network: Network, options: Distil
   };
 }
 
-/** @param answers the teacher's logits, all [N, classes] */
-function blend(
+/**
+ * The teacher's part of the loss and the labels', as `distillation` weighs them.
+ *
+ * @param answers the teacher's logits, all [N, classes]
+ */
+export function blend(
   logits: tf.Tensor,
   answers: tf.Tensor,
   targets: tf.Tensor,
@@ -79,8 +84,9 @@ export function similarityLoss(own: tf.Tensor, wanted: tf.Tensor): tf.Scalar {
 }
 
 /** The layer that the last one reads: the features that classes are told by. */
-export function featureLayer({ layers, ...rest }: NetworkDescription): string {
-  return layers[inputIndex({ layers, ...rest }, layers.length - 1)]?.name ?? INPUT;
+export function featureLayer(network: NetworkDescription): string {
+  const { layers } = network;
+  return layers[inputIndex(network, layers.length - 1)]?.name ?? INPUT;
 }
 
 /** As `distillation`, with what a teacher has answered already: `Batch.lesson`. */
@@ -105,8 +111,7 @@ export function completeLabels(teacher: Network, examples: Examples): Uint16Arra
   const logits = logitsOf(teacher, examples, missing);
   const classes = logits.length / missing.length;
   missing.forEach((example, i) => {
-    const row = logits.subarray(i * classes, (i + 1) * classes);
-    labels[example] = row.indexOf(Math.max(...row));
+    labels[example] = topClass(logits.subarray(i * classes, (i + 1) * classes));
   });
   return labels;
 }

@@ -1,6 +1,8 @@
 /** Accuracy of a float network on TensorFlow.js. */
 import * as tf from "@tensorflow/tfjs-core";
 import { type Examples, inputsOf } from "../data/training-set.ts";
+import { elementCount } from "../graph/shape.ts";
+import { layerIndex } from "./network/description.ts";
 import type { Network } from "./network.ts";
 
 export interface Evaluation {
@@ -12,26 +14,40 @@ export interface Evaluation {
 
 const BATCH = 250;
 
-/** Logits of examples, [N, classes]; of some of them where `indices` are given. */
-export function logitsOf(
+/**
+ * What some layers give on examples, each [N, elements].
+ *
+ * @param indices of the examples; default: all
+ */
+export function outputsOf(
   network: Network,
   examples: Examples,
+  layers: readonly string[],
   indices: ArrayLike<number> = Uint32Array.from({ length: examples.count }, (_, i) => i),
-): Float32Array {
+): Float32Array[] {
   const { inputShape } = network.description;
   const elements = inputShape[0] * inputShape[1] * inputShape[2];
   const all = Array.from(indices);
-  const classes = network.shapes.at(-1)![0]!;
-  const result = new Float32Array(all.length * classes);
+  const sizes = layers.map((name) => elementCount(network.shapes[layerIndex(network.description, name)]!));
+  const results = sizes.map((size) => new Float32Array(all.length * size));
   for (let start = 0; start < all.length; start += BATCH) {
     const part = all.slice(start, start + BATCH);
     const inputs = inputsOf(examples, part, elements);
-    const logits = tf.tidy(() =>
-      network.forward(tf.tensor(inputs, [part.length, ...inputShape])).dataSync<"float32">(),
+    const outputs = tf.tidy(() =>
+      network
+        .forwardTo(tf.tensor(inputs, [part.length, ...inputShape]), layers)
+        .map((output) => output.dataSync<"float32">()),
     );
-    result.set(logits, start * classes);
+    outputs.forEach((output, i) => {
+      results[i]!.set(output, start * sizes[i]!);
+    });
   }
-  return result;
+  return results;
+}
+
+/** Logits of examples, [N, classes]; of some of them where `indices` are given. */
+export function logitsOf(network: Network, examples: Examples, indices?: ArrayLike<number>): Float32Array {
+  return outputsOf(network, examples, [network.description.layers.at(-1)!.name], indices)[0]!;
 }
 
 /** Accuracy and loss of logits [N, classes]. */

@@ -4,12 +4,10 @@
  * registered stays.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { hasKernel } from "./kernels/kernel.ts";
+import { type Attributes, hasKernel } from "./kernels/kernel.ts";
 import { RELU_GRADIENT } from "./kernels/relu.ts";
 
 type Gradient = (dy: tf.Tensor, saved: tf.Tensor[], attrs: Attributes) => tf.Tensor;
-// biome-ignore lint/suspicious/noExplicitAny: attributes differ from kernel to kernel; the operators check them
-type Attributes = Record<string, any>;
 
 /** A kernel of one input named `input`. */
 function unary(
@@ -35,6 +33,24 @@ function binary(kernelName: string, byA: Gradient, byB: Gradient): tf.GradConfig
       a: () => unbroadcast(byA(dy as tf.Tensor, saved, attrs), saved[0]!.shape),
       b: () => unbroadcast(byB(dy as tf.Tensor, saved, attrs), saved[1]!.shape),
     }),
+  };
+}
+
+/** A kernel of x and filter whose gradients are kernels too: `…BackpropInput`, `…BackpropFilter`. */
+function convolution(kernelName: string, operator: string): tf.GradConfig {
+  return {
+    kernelName,
+    inputsToSave: ["x", "filter"],
+    gradFunc: (dy, saved, attrs) => {
+      const [x, filter] = saved as [tf.Tensor, tf.Tensor];
+      const d = dy as tf.Tensor;
+      refuseDilation(operator, attrs as Attributes);
+      return {
+        x: () => run(`${kernelName}BackpropInput`, { dy: d, filter }, { ...attrs, inputShape: x.shape }),
+        filter: () =>
+          run(`${kernelName}BackpropFilter`, { x, dy: d }, { ...attrs, filterShape: filter.shape }),
+      };
+    },
   };
 }
 
@@ -252,45 +268,8 @@ const LAYERS: tf.GradConfig[] = [
       };
     },
   },
-  {
-    kernelName: "Conv2D",
-    inputsToSave: ["x", "filter"],
-    gradFunc: (dy, [x, filter], attrs) => {
-      const { strides, pad, dataFormat, dimRoundingMode } = attrs as Attributes;
-      const d = dy as tf.Tensor4D;
-      const common = { strides, pad, dataFormat, dimRoundingMode };
-      refuseDilation("conv2d", attrs as Attributes);
-      return {
-        x: () => run("Conv2DBackpropInput", { dy: d, filter: filter! }, { ...common, inputShape: x!.shape }),
-        filter: () =>
-          run("Conv2DBackpropFilter", { x: x!, dy: d }, { ...common, filterShape: filter!.shape }),
-      };
-    },
-  },
-  {
-    kernelName: "DepthwiseConv2dNative",
-    inputsToSave: ["x", "filter"],
-    gradFunc: (dy, [x, filter], attrs) => {
-      const { strides, pad, dilations, dimRoundingMode } = attrs as Attributes;
-      const d = dy as tf.Tensor4D;
-      const common = { strides, pad, dilations, dimRoundingMode };
-      refuseDilation("depthwiseConv2d", attrs as Attributes);
-      return {
-        x: () =>
-          run(
-            "DepthwiseConv2dNativeBackpropInput",
-            { dy: d, filter: filter! },
-            { ...common, inputShape: x!.shape },
-          ),
-        filter: () =>
-          run(
-            "DepthwiseConv2dNativeBackpropFilter",
-            { x: x!, dy: d },
-            { ...common, filterShape: filter!.shape },
-          ),
-      };
-    },
-  },
+  convolution("Conv2D", "conv2d"),
+  convolution("DepthwiseConv2dNative", "depthwiseConv2d"),
   unary("AvgPool", "x", (dy, [x], attrs) => run("AvgPoolGrad", { dy, input: x! }, attrs)),
   unary("MaxPool", "xy", (dy, [x, y], attrs) => run("MaxPoolGrad", { dy, input: x!, output: y! }, attrs)),
   {

@@ -1,8 +1,9 @@
 /** A float graph as a trainable network: of a `.tflite` file, whose batch normalisation is folded into weights. */
 import { ThumbnetError } from "../errors.ts";
 import { operatorLabel } from "../graph/check/problems.ts";
+import { finalOutput } from "../graph/exits.ts";
 import type { Activation, Graph, Operator, OperatorOf } from "../graph/graph.ts";
-import { elementCount, formatShape } from "../graph/shape.ts";
+import { formatShape } from "../graph/shape.ts";
 import { constantValues } from "../quantize/float-operators.ts";
 import {
   INPUT,
@@ -11,12 +12,7 @@ import {
   type NetworkDescription,
   type Shape,
 } from "./network/description.ts";
-import type { Values } from "./network/parameters.ts";
-
-export interface ImportedNetwork {
-  readonly description: NetworkDescription;
-  readonly parameters: ReadonlyMap<string, Values>;
-}
+import type { PlainNetwork, Values } from "./network/parameters.ts";
 
 /** Kinds that can be imported, for messages. */
 const SUPPORTED =
@@ -32,10 +28,19 @@ class Importer {
   /** The layer, or `INPUT`, that gives each tensor. */
   readonly #layerOf = new Map<number, string>();
   readonly #counts = new Map<string, number>();
+  /** Of the softmax that gives an output. */
+  readonly #temperatures = new Map<number, number>();
 
   constructor(graph: Graph) {
     this.#graph = graph;
     this.#layerOf.set(graph.inputs[0]!, INPUT);
+  }
+
+  /** What gives the logits of an output, and their temperature where it is none but 1. */
+  answer(output: number): { layer: string; temperature?: number } {
+    const temperature = this.#temperatures.get(output) ?? 1;
+    const layer = this.#layerOf.get(output)!;
+    return temperature === 1 ? { layer } : { layer, temperature };
   }
 
   #next(what: string): number {
@@ -150,7 +155,9 @@ class Importer {
         return;
       }
       case "SOFTMAX":
-        if (output !== this.#graph.outputs[0]) throw new ThumbnetError("is not at the end");
+        if (!this.#graph.outputs.includes(output)) throw new ThumbnetError("is not at the end");
+        set(this.#layerOf.get(x)!);
+        this.#temperatures.set(output, 1 / op.options.beta);
         return;
       default:
         throw new ThumbnetError(`can not be trained; supported: ${SUPPORTED}`);
@@ -177,11 +184,12 @@ class Importer {
  *
  * @throws ThumbnetError naming the operator that has no form as a layer
  */
-export function networkFromGraph(graph: Graph): ImportedNetwork {
-  const { inputs, outputs, tensors } = graph;
+export function networkFromGraph(graph: Graph): PlainNetwork {
+  const { inputs, outputs, tensors, exits = [] } = graph;
   const shape = tensors[inputs[0] ?? -1]?.shape ?? [];
-  if (inputs.length !== 1 || outputs.length !== 1 || shape.length !== 4 || shape[0] !== 1) {
-    throw new ThumbnetError(`${graph.name}: supported: one input [1,height,width,channels] and one output`);
+  if (inputs.length !== 1 || outputs.length !== exits.length + 1 || shape.length !== 4 || shape[0] !== 1) {
+    const found = "one input [1,height,width,channels] and one output that is no exit";
+    throw new ThumbnetError(`${graph.name}: supported: ${found}`);
   }
   const importer = new Importer(graph);
   graph.operators.forEach((op, i) => {
@@ -193,14 +201,20 @@ export function networkFromGraph(graph: Graph): ImportedNetwork {
       throw new ThumbnetError(`${graph.name}: ${operatorLabel(graph, i)}: ${error.message}`);
     }
   });
+  const final = finalOutput(graph);
+  const { layer: logits, temperature } = importer.answer(final);
   const description: NetworkDescription = {
     name: graph.name.replace(/\.tflite$/, ""),
     inputShape: [shape[1]!, shape[2]!, shape[3]!],
     layers: importer.layers,
+    ...(temperature !== undefined && { temperature }),
+    ...(exits.length > 0 && {
+      exits: exits.map(({ tensor }) => ({ name: tensors[tensor]!.name, ...importer.answer(tensor) })),
+    }),
   };
-  const last = layerShapes(description).at(-1);
-  if (last === undefined || elementCount(last) !== elementCount(tensors[outputs[0]!]!.shape)) {
+  if (logits !== importer.layers.at(-1)?.name) {
     throw new ThumbnetError(`${graph.name}: the last layer does not give the output`);
   }
+  layerShapes(description);
   return { description, parameters: importer.parameters };
 }

@@ -2,16 +2,16 @@
 import { appendFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { isFile } from "../data/files.ts";
+import { about, isFile } from "../data/files.ts";
 import type { TrainingSet } from "../data/training-set.ts";
 import { ThumbnetError } from "../errors.ts";
-import { formatShape, sameShape } from "../graph/shape.ts";
+import { elementCount, formatShape, sameShape } from "../graph/shape.ts";
 import { Adam } from "./adam.ts";
 import { memory, WeightAverage } from "./average.ts";
-import { type Batch, type EpochOptions, epochBatches } from "./batches.ts";
+import { type Batch, batchCount, type EpochOptions, epochBatches } from "./batches.ts";
 import { writeNetwork } from "./checkpoint.ts";
-import { evaluate } from "./evaluate.ts";
-import { classCount } from "./network/description.ts";
+import { type Evaluation, evaluate } from "./evaluate.ts";
+import { classCount, type NetworkDescription } from "./network/description.ts";
 import type { Parameters } from "./network/parameters.ts";
 import type { Network } from "./network.ts";
 import { learningRate, type Schedule } from "./schedule.ts";
@@ -77,10 +77,12 @@ export interface TrainHooks {
   readonly constraint?: Constraint;
   /** The class of each validation example; default: their labels. */
   readonly validationLabels?: Uint16Array;
+  /** How good the network is on the validation examples; default: by its logits and `validationLabels`. */
+  readonly validate?: (network: Network) => Evaluation;
   /** What the learning rate of each parameter is multiplied by; default: 1. */
   readonly rateFactor?: (parameter: string) => number;
   /** The batches of an epoch; default: `epochBatches`, made between the steps. */
-  readonly batches?: (options: EpochOptions) => AsyncIterable<Batch>;
+  readonly batches?: (options: EpochOptions) => AsyncIterable<Batch> | Iterable<Batch>;
   readonly onStep?: (report: StepReport) => void;
   readonly onEpoch?: (report: EpochReport) => void;
   /** Aborted: the run stops after the step at hand. It can be resumed from its last whole epoch. */
@@ -103,18 +105,22 @@ export const STATE_FILE = "last.ckpt";
 export const BEST_FILE = "best.ckpt";
 export const LOG_FILE = "log.jsonl";
 
-function checkFit(network: Network, data: TrainingSet, { batch }: TrainOptions): void {
-  const { name, inputShape } = network.description;
+/** @throws ThumbnetError when a network has another input, or another number of classes, than a data set */
+export function checkFit(description: NetworkDescription, data: TrainingSet): void {
+  const { name, inputShape } = description;
   if (!sameShape(inputShape, data.inputShape)) {
     const found = `takes ${formatShape(inputShape)}, the data set ${data.name} has ${formatShape(data.inputShape)}`;
     throw new ThumbnetError(`${name}: ${found}`);
   }
-  const classes = classCount(network.description);
+  const classes = classCount(description);
   if (classes !== data.classes.length) {
     throw new ThumbnetError(
       `${name}: has ${classes} classes, the data set ${data.name} ${data.classes.length}`,
     );
   }
+}
+
+function checkCounts(data: TrainingSet, { batch }: TrainOptions): void {
   if (data.train.count < batch || data.validation.count === 0) {
     const found = `has ${data.train.count} training and ${data.validation.count} validation examples`;
     throw new ThumbnetError(`${data.name}: ${found}; a batch takes ${batch}`);
@@ -137,7 +143,13 @@ export async function train(
   options: TrainOptions,
   hooks: TrainHooks = {},
 ): Promise<TrainResult> {
-  checkFit(network, data, options);
+  checkFit(network.description, data);
+  checkCounts(data, options);
+  if (network.description.exits?.length && hooks.validate === undefined) {
+    throw new ThumbnetError(
+      `${network.description.name}: has early exits; thumbnet exits train trains those`,
+    );
+  }
   const run = new Run(network, data, out, options, hooks);
   try {
     return await run.toTheEnd();
@@ -167,7 +179,7 @@ class Run {
     this.#options = options;
     this.#hooks = hooks;
     this.#average = options.average > 0 ? new WeightAverage(network, options.average) : null;
-    this.#steps = Math.floor(data.train.count / options.batch);
+    this.#steps = batchCount(data.train, options.batch);
   }
 
   async toTheEnd(): Promise<TrainResult> {
@@ -196,7 +208,7 @@ class Run {
     const { batch, seed, epochs, schedule, augmentation } = this.#options;
     const { train, inputShape } = this.#data;
     const start = performance.now();
-    const elements = inputShape[0] * inputShape[1] * inputShape[2];
+    const elements = elementCount(inputShape);
     const objective = this.#hooks.objective ?? classification;
     let [step, total, rate] = [0, 0, 0];
     const epoch = { batch, seed, epoch: this.#epoch, augmentation };
@@ -248,11 +260,9 @@ class Run {
     const candidate = this.#average?.parameters() ?? own;
     this.#hooks.constraint?.apply(candidate);
     if (this.#average) this.#network.assign(candidate);
-    const { accuracy, loss: validationLoss } = evaluate(
-      this.#network,
-      this.#data.validation,
-      this.#hooks.validationLabels,
-    );
+    const { accuracy, loss: validationLoss } =
+      this.#hooks.validate?.(this.#network) ??
+      evaluate(this.#network, this.#data.validation, this.#hooks.validationLabels);
     if (this.#average) this.#network.assign(own);
     const best = this.#best;
     const isBetter = accuracy > best.accuracy || (accuracy === best.accuracy && validationLoss < best.loss);
@@ -282,7 +292,8 @@ class Run {
       seconds,
       imagesPerSecond: (this.#steps * batch) / seconds,
     };
-    await appendFile(join(this.#out, LOG_FILE), `${JSON.stringify(report)}\n`);
+    const log = join(this.#out, LOG_FILE);
+    await about(log, appendFile(log, `${JSON.stringify(report)}\n`));
     this.#hooks.onEpoch?.(report);
   }
 

@@ -5,10 +5,13 @@ import { batchNormTrain } from "./batch-norm.ts";
 import { dropout } from "./dropout.ts";
 import {
   BATCH_NORM_EPSILON,
+  INPUT,
   inputIndex,
   type Layer,
   layerIndex,
+  layerReaders,
   layerShapes,
+  layersRead,
   type NetworkDescription,
   networkParameters,
   type Shape,
@@ -60,11 +63,7 @@ export class Network {
       initial.dispose();
       this.#variables.set(name, variable);
     }
-    this.#readers = description.layers.map((layer, i) =>
-      description.layers.flatMap((reader, j) =>
-        inputIndex(description, j) === i || (reader.kind === "add" && reader.other === layer.name) ? [j] : [],
-      ),
-    );
+    this.#readers = layerReaders(description);
   }
 
   /** The variable of a parameter. */
@@ -85,10 +84,6 @@ export class Network {
     for (const { name } of this.description.layers.slice(0, last + 1)) this.#frozen.add(name);
   }
 
-  isFrozen(layer: string): boolean {
-    return this.#frozen.has(layer);
-  }
-
   /** What learns. */
   trainable(): tf.Variable[] {
     return this.description.layers.flatMap(({ name }) =>
@@ -104,43 +99,63 @@ export class Network {
    * @param x [N, height, width, channels], or what the layer `after` gives
    * @returns [N, classes] logits, or what the layer `upTo` gives. Call it inside `tf.tidy`.
    */
-  forward(x: tf.Tensor, { training, after, upTo }: ForwardOptions = {}): tf.Tensor {
+  forward(x: tf.Tensor, { upTo, ...options }: ForwardOptions = {}): tf.Tensor {
+    return this.forwardTo(x, [upTo ?? this.description.layers.at(-1)!.name], options)[0]!;
+  }
+
+  /** As `forward`, for several layers: what leads to more than one of them is computed once. */
+  forwardTo(
+    x: tf.Tensor,
+    wanted: readonly string[],
+    { training, after }: Omit<ForwardOptions, "upTo"> = {},
+  ): tf.Tensor[] {
     const { layers } = this.description;
     const first = after === undefined ? -1 : layerIndex(this.description, after);
-    const last = upTo === undefined ? layers.length - 1 : layerIndex(this.description, upTo);
-    if (last <= first)
-      throw new ThumbnetError(`${this.description.name}: nothing from "${after}" to "${upTo}"`);
+    const results = wanted.map((name) => layerIndex(this.description, name));
+    const needed = this.#needed(results, first);
     const rounded = (index: number, value: tf.Tensor) =>
       this.fakeQuantizer?.activation(index, value) ?? value;
     const outputs = new Map<number, tf.Tensor>([[first, first < 0 ? rounded(first, x) : x]]);
-    const outputOf = (index: number, reader: Layer): tf.Tensor => {
-      const output = outputs.get(index);
-      if (output !== undefined) return output;
-      const what = `layer "${reader.name}" reads what comes before "${after}"`;
-      throw new ThumbnetError(`${this.description.name}: ${what}`);
-    };
-    for (let i = first + 1; i <= last; i++) {
+    for (const i of needed) {
+      if (outputs.has(i)) continue;
       const layer = layers[i]!;
-      const input = outputOf(inputIndex(this.description, i), layer);
+      const input = outputs.get(inputIndex(this.description, i))!;
       const next = layers[i + 1];
       // Batch normalisation and the ReLU that alone reads it are one kernel in training.
       const isFused =
         layer.kind === "batchNorm" &&
         this.#learns(layer, training) &&
         next?.kind === "relu" &&
-        i < last &&
+        !results.includes(i) &&
         this.#readers[i]!.length === 1 &&
         this.#readers[i]![0] === i + 1;
       if (isFused) {
         outputs.set(i + 1, this.#normalize(layer, input, training!, next.limit === 6 ? "relu6" : "relu"));
-        i++;
         continue;
       }
-      const other =
-        layer.kind === "add" ? outputOf(layerIndex(this.description, layer.other), layer) : undefined;
+      const other = layer.kind === "add" ? outputs.get(layerIndex(this.description, layer.other)) : undefined;
       outputs.set(i, rounded(i, this.#layer(i, input, other, training)));
     }
-    return outputs.get(last)!;
+    return results.map((index) => outputs.get(index)!);
+  }
+
+  /** The layers that lead to others, in order. @param first where it starts, not among them; -1: the input */
+  #needed(wanted: readonly number[], first: number): number[] {
+    const { layers, name } = this.description;
+    const needed = new Set<number>();
+    const add = (index: number, reader: number | null): void => {
+      if ((index === first && reader !== null) || needed.has(index)) return;
+      if (index <= first) {
+        const after = `"${layers[first]?.name ?? INPUT}"`;
+        if (reader === null)
+          throw new ThumbnetError(`${name}: nothing from ${after} to "${layers[index]?.name}"`);
+        throw new ThumbnetError(`${name}: layer "${layers[reader]!.name}" reads what comes before ${after}`);
+      }
+      needed.add(index);
+      for (const read of layersRead(this.description, index)) add(read, index);
+    };
+    for (const index of wanted) add(index, null);
+    return [...needed].sort((a, b) => a - b);
   }
 
   #learns(layer: Layer, training: TrainingPass | undefined): training is TrainingPass {

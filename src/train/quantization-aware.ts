@@ -9,9 +9,9 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { TrainingSet } from "../data/training-set.ts";
 import { type CalibrationOptions, quantizeOnSet } from "../quantize/from-set.ts";
 import type { Affine } from "../quantize/ranges.ts";
-import { type ImportedNetwork, networkFromGraph } from "./import-tflite.ts";
+import { networkFromGraph } from "./import-tflite.ts";
 import { INPUT, type Layer, type NetworkDescription } from "./network/description.ts";
-import type { Parameters } from "./network/parameters.ts";
+import type { Parameters, PlainNetwork } from "./network/parameters.ts";
 import { graphFromNetwork } from "./network/to-graph.ts";
 
 /** Scale and zero point of the input and of what each layer gives, its ReLU included, by name. */
@@ -55,7 +55,7 @@ function channelAxis(layer: Layer): number | null {
   return layer.kind === "depthwise" ? 2 : 3;
 }
 
-export interface QuantizationAware extends ImportedNetwork {
+export interface QuantizationAware extends PlainNetwork {
   readonly affines: Affines;
 }
 

@@ -1,5 +1,6 @@
 /** Runs the built command line as a child process, and makes small model files for it. */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -33,8 +34,28 @@ export function thumbnetJson(...args: string[]) {
   return JSON.parse(stdout);
 }
 
+/** What a run says on standard error, which must fail. */
+export function thumbnetError(...args: string[]): string {
+  const { code, stdout, stderr } = thumbnet(...args);
+  if (code === 0) throw new Error(`exit code 0: ${stdout}`);
+  return stderr;
+}
+
+/** Sends SIGINT to a run as soon as a file is there. @returns its exit code */
+export async function interruptOnce(file: string, ...args: string[]): Promise<number | null> {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: "ignore" });
+  const watch = setInterval(() => {
+    if (!existsSync(file)) return;
+    clearInterval(watch);
+    child.kill("SIGINT");
+  }, 10);
+  const [code] = (await once(child, "exit")) as [number | null];
+  clearInterval(watch);
+  return code;
+}
+
 /** A folder for the files of one test file, removed at the end. */
-export function temporaryFolder(): { path: (name: string) => string; write: Writer } {
+export function temporaryFolder(): TemporaryFolder {
   const folder = mkdtempSync(join(tmpdir(), "thumbnet-cli-"));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   const path = (name: string) => join(folder, name);
@@ -42,10 +63,19 @@ export function temporaryFolder(): { path: (name: string) => string; write: Writ
     writeFileSync(path(name), content);
     return path(name);
   };
-  return { path, write };
+  const fresh = () => mkdtempSync(join(folder, "fresh-"));
+  return { path, write, fresh };
 }
 
 type Writer = (name: string, content: Uint8Array | string) => string;
+
+interface TemporaryFolder {
+  readonly path: (name: string) => string;
+  /** @returns the path */
+  readonly write: Writer;
+  /** A new folder in it. */
+  readonly fresh: () => string;
+}
 
 interface TensorOptions {
   readonly dtype?: DType;

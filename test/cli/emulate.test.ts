@@ -67,8 +67,33 @@ describe("a shipped model", () => {
     expect(times).toEqual([48, 64, 125, 133].map((mhz) => ({ mhz, milliseconds: cycles.mean / mhz / 1000 })));
     const { stdout } = thumbnet("emulate", MODEL, SAMPLE, "--clock", "48");
     expect(stdout).toContain(`time    ${(cycles.mean / 48000).toPrecision(4)} ms at 48 MHz (`);
-    expect(stdout).toMatch(/^0 {2}CONV_2D .* 28,224 +[\d,]+ +\d+\.\d\d$/m);
+    expect(stdout).toMatch(/^ *0 {2}CONV_2D .* 28,224 +[\d,]+ +\d+\.\d\d$/m);
   });
+});
+
+test("--flash-cache and --by-instruction count beside the cycles, and change nothing else", () => {
+  const plain = thumbnetJson("emulate", MODEL, SAMPLE);
+  const { flash_cache, by_instruction, operators, ...rest } = thumbnetJson(
+    "emulate",
+    MODEL,
+    SAMPLE,
+    "--flash-cache",
+  );
+  expect(rest.cycles).toEqual(plain.cycles);
+  expect(plain.flash_cache).toBeUndefined();
+  expect(flash_cache.misses).toBeGreaterThan(100);
+  expect(flash_cache.cycles).toBe(plain.cycles.mean + 100 * flash_cache.misses);
+  const misses = operators.map((op: { flash_cache: { misses: number } }) => op.flash_cache.misses);
+  expect(misses.reduce((a: number, b: number) => a + b)).toBe(flash_cache.misses);
+  const kinds = Object.values(by_instruction as Record<string, number>).reduce((a, b) => a + b);
+  expect(kinds).toBeLessThanOrEqual(plain.cycles.mean);
+  expect(kinds).toBeGreaterThan(0.99 * plain.cycles.mean);
+  expect(by_instruction.multiply).toBeGreaterThan(0);
+
+  const { stdout } = thumbnet("emulate", MODEL, SAMPLE, "--flash-cache", "--by-instruction");
+  expect(stdout).toMatch(/cycles\/MAC +cache misses +with cache +cycles\/MAC$/m);
+  expect(stdout).toMatch(/^ *0 {2}CONV_2D +[\d,]+ +\d+\.\d % +\d+\.\d % +\d+\.\d % +\d+\.\d % +\d+\.\d %$/m);
+  expect(stdout).toContain(" with the flash cache");
 });
 
 test("a model that only renames takes no cycles in its operators, and an image has no MACs", () => {
@@ -100,7 +125,7 @@ test("a model too large for the chip is refused with the figures", () => {
 });
 
 test("the help says what is not modelled", () => {
-  expect(thumbnet("emulate", "--help").stdout).toMatch(/Not modelled: misses of the cache/);
+  expect(thumbnet("emulate", "--help").stdout).toMatch(/Not modelled: the other core or DMA/);
 });
 
 test("an interrupt stops after the input at work and prints what is done", async () => {

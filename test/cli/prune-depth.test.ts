@@ -1,45 +1,28 @@
-import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
+import { KWS_CLASSES } from "../../src/data/kws-set.ts";
 import { encodeCheckpoint } from "../../src/train/checkpoint.ts";
 import type { NetworkDescription } from "../../src/train/network/description.ts";
 import { dscnn } from "../../src/train/network/factories.ts";
+import { writeKwsSet } from "../support/kws-set.ts";
 import { randomParameters } from "../support/networks.ts";
-import { npy } from "../support/npy.ts";
-import { smallModel, temporaryFolder, thumbnet, thumbnetJson } from "./cli.ts";
+import { interruptOnce, smallModel, temporaryFolder, thumbnet, thumbnetError, thumbnetJson } from "./cli.ts";
 
-const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const folder = temporaryFolder();
 
-function writeNetwork(name: string, description: NetworkDescription): string {
-  const meta = { kind: "network", description, classes: [], origin: null };
+function writeNetwork(
+  name: string,
+  description: NetworkDescription,
+  classes: readonly string[] = [],
+): string {
+  const meta = { kind: "network", description, classes, origin: null };
   return folder.write(name, encodeCheckpoint({ meta, tensors: randomParameters(description, 3) }));
-}
-
-/** Twelve words, each loud in bins of its own. */
-function writeSet(): string {
-  mkdirSync(folder.path("kws"));
-  for (const [part, count] of [
-    ["train", 96],
-    ["val", 24],
-    ["test", 12],
-  ] as const) {
-    const labels = Uint8Array.from({ length: count }, (_, i) => i % 12);
-    const pixels = Uint8Array.from({ length: count * 49 * 40 }, (_, i) => {
-      const [clip, bin] = [Math.floor(i / 1960), i % 40];
-      return Math.floor(bin / 3) === labels[clip] ? 180 : 40 + ((i * 31) % 30);
-    });
-    folder.write(`kws/logmel_${part}.npy`, npy("|u1", [count, 49, 40], pixels));
-    folder.write(`kws/labels_${part}.npy`, npy("|u1", [count], labels));
-  }
-  return folder.path("kws");
 }
 
 let [data, model] = ["", ""];
 beforeAll(() => {
-  data = writeSet();
+  data = writeKwsSet(folder.path("kws"), { train: 96, val: 24, test: 12 });
   model = writeNetwork("best.ckpt", dscnn({ filters: 8, blocks: 2 }));
 });
 
@@ -87,19 +70,7 @@ describe("thumbnet prune depth", () => {
   test("Ctrl-C stops it, and the same command goes on", async () => {
     const state = join(folder.path("parts"), "conv1-dscnn32_16-frozen-seed1/training/last.ckpt");
     const args = command("parts", "--cut", "conv1", "--epochs", "40");
-    const code = await new Promise((resolve) => {
-      const child = spawn(process.execPath, [MAIN, ...args], { stdio: "ignore" });
-      const watch = setInterval(() => {
-        if (!existsSync(state)) return;
-        clearInterval(watch);
-        child.kill("SIGINT");
-      }, 10);
-      child.on("exit", (status) => {
-        clearInterval(watch);
-        resolve(status);
-      });
-    });
-    expect(code).toBe(1);
+    expect(await interruptOnce(state, ...args)).toBe(1);
     const log = join(folder.path("parts"), "conv1-dscnn32_16-frozen-seed1/training/log.jsonl");
     const lines = () => readFileSync(log, "utf8").trim().split("\n");
     expect(lines().length).toBeLessThan(40);
@@ -110,33 +81,41 @@ describe("thumbnet prune depth", () => {
   }, 120000);
 
   test("what is wrong is one clear line", () => {
-    const error = (...args: string[]) => {
-      const { code, stderr } = thumbnet(...args);
-      expect(code).not.toBe(0);
-      return stderr;
-    };
-    expect(error(...command("none", "--cut", "block7"))).toMatch(
+    expect(thumbnetError(...command("none", "--cut", "block7"))).toMatch(
       /^thumbnet: dscnn-8x2: no cut "block7"; there are: conv1, block1, block2\n$/,
     );
-    expect(error(...command("none", "--head", "huge"))).toMatch(
+    expect(thumbnetError(...command("none", "--head", "huge"))).toMatch(
       /thumbnet: no head "huge"; there are: dscnn32_16/,
     );
-    expect(error(...command("none", "--frozen", "--unfrozen"))).toMatch(
+    expect(thumbnetError(...command("none", "--frozen", "--unfrozen"))).toMatch(
       /option '--unfrozen' cannot be used with option '--frozen'/,
     );
-    expect(error(...command("none", "--steps", "0:1e30", "--weight-decay", "1", "--cut", "conv1"))).toMatch(
-      /thumbnet: the loss is (NaN|Infinity|-Infinity) \(epoch \d, step \d/,
-    );
+    expect(
+      thumbnetError(...command("none", "--steps", "0:1e30", "--weight-decay", "1", "--cut", "conv1")),
+    ).toMatch(/thumbnet: the loss is (NaN|Infinity|-Infinity) \(epoch \d, step \d/);
     const int8 = folder.write("int8.tflite", smallModel());
-    expect(error("prune", "depth", int8, "--data", data, "--out", folder.path("none"))).toMatch(
+    expect(thumbnetError("prune", "depth", int8, "--data", data, "--out", folder.path("none"))).toMatch(
       /^thumbnet: int8\.tflite: .*is not float32\n$/,
     );
     const five = writeNetwork("five.ckpt", dscnn({ filters: 4, blocks: 1, classes: 5 }));
-    expect(error("prune", "depth", five, "--data", data, "--out", folder.path("none"))).toMatch(
+    expect(thumbnetError("prune", "depth", five, "--data", data, "--out", folder.path("none"))).toMatch(
       /thumbnet: dscnn-4x1: has 5 classes, the data set kws 12\n$/,
     );
+    const reversed = writeNetwork(
+      "reversed.ckpt",
+      dscnn({ filters: 4, blocks: 1 }),
+      [...KWS_CLASSES].reverse(),
+    );
+    for (const args of [
+      ["prune", "depth", reversed, "--data", data, "--out", folder.path("none")],
+      command("none", "--teacher", reversed),
+    ]) {
+      expect(thumbnetError(...args)).toMatch(
+        /^thumbnet: .*reversed\.ckpt: knows unknown, silence, .* must be the same\n$/,
+      );
+    }
     expect(
-      error("prune", "depth", model, "--data", folder.path("nowhere"), "--out", folder.path("none")),
+      thumbnetError("prune", "depth", model, "--data", folder.path("nowhere"), "--out", folder.path("none")),
     ).toMatch(/nowhere: no such file/);
   }, 120000);
 });

@@ -1,12 +1,9 @@
-import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { beforeAll, expect, test } from "vitest";
 import { writeKwsSet } from "../support/kws-set.ts";
-import { temporaryFolder, thumbnet, thumbnetJson } from "./cli.ts";
+import { interruptOnce, temporaryFolder, thumbnet, thumbnetError, thumbnetJson } from "./cli.ts";
 
-const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const folder = temporaryFolder();
 const SMALL = ["--batch", "32", "--lr", "0.02", "--average", "0.9"];
 let data: string;
@@ -57,19 +54,7 @@ test("prunes, and the int8 model that it leaves is as sparse as it says", () => 
 
 test("Ctrl-C stops it, and the same command goes on to the same end", async () => {
   expect(thumbnet(...command("once")).code).toBe(0);
-  const code = await new Promise((resolve) => {
-    const child = spawn(process.execPath, [MAIN, ...command("twice")], { stdio: "ignore" });
-    const watch = setInterval(() => {
-      if (!existsSync(join(folder.path("twice"), "last.ckpt"))) return;
-      clearInterval(watch);
-      child.kill("SIGINT");
-    }, 20);
-    child.on("exit", (status) => {
-      clearInterval(watch);
-      resolve(status);
-    });
-  });
-  expect(code).toBe(1);
+  expect(await interruptOnce(folder.path("twice/last.ckpt"), ...command("twice"))).toBe(1);
   expect(existsSync(folder.path("twice/int8.tflite"))).toBe(false);
   expect(thumbnet(...command("twice")).code).toBe(0);
   for (const file of ["last.ckpt", "best.ckpt", "int8.tflite"]) {
@@ -82,18 +67,19 @@ test("Ctrl-C stops it, and the same command goes on to the same end", async () =
 }, 120000);
 
 test("what is wrong is said", () => {
-  const error = (...args: string[]) => {
-    const { code, stderr } = thumbnet(...args);
-    expect(code).not.toBe(0);
-    return stderr;
-  };
-  expect(error(...command("none", "--block", "8"))).toMatch(/"8" is no block; expected: output channels/);
-  expect(error(...command("none", "--sparsity", "1"))).toMatch(/must be a number from 0 to 0.999/);
-  expect(error(...command("none", "--ramp", "5"))).toMatch(/^thumbnet: --ramp 5 is longer than --epochs 4/);
-  expect(error("prune", "magnitude", network, "--data", data, "--out", "x")).toMatch(/required option/);
-  expect(error("prune", "wide")).toMatch(/^thumbnet: /);
-  const text = folder.write("model.tflite", "no model");
-  expect(error("prune", "magnitude", text, "--data", data, "--out", "x", "--sparsity", "0.5")).toMatch(
-    /^thumbnet: model\.tflite: /,
+  expect(thumbnetError(...command("none", "--block", "8"))).toMatch(
+    /"8" is no block; expected: output channels/,
   );
+  expect(thumbnetError(...command("none", "--sparsity", "1"))).toMatch(/must be a number from 0 to 0.999/);
+  expect(thumbnetError(...command("none", "--ramp", "5"))).toMatch(
+    /^thumbnet: --ramp 5 is longer than --epochs 4/,
+  );
+  expect(thumbnetError("prune", "magnitude", network, "--data", data, "--out", "x")).toMatch(
+    /required option/,
+  );
+  expect(thumbnetError("prune", "wide")).toMatch(/^thumbnet: /);
+  const text = folder.write("model.tflite", "no model");
+  expect(
+    thumbnetError("prune", "magnitude", text, "--data", data, "--out", "x", "--sparsity", "0.5"),
+  ).toMatch(/^thumbnet: model\.tflite: /);
 }, 60000);

@@ -1,12 +1,9 @@
-import { spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import { writeKwsSet } from "../support/kws-set.ts";
-import { temporaryFolder, thumbnet, thumbnetJson } from "./cli.ts";
+import { interruptOnce, temporaryFolder, thumbnet, thumbnetError, thumbnetJson } from "./cli.ts";
 
-const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const folder = temporaryFolder();
 
 const SMALL = ["--width", "6", "--batch", "32", "--epochs", "4", "--lr", "0.02", "--average", "0.9"];
@@ -72,19 +69,7 @@ describe("thumbnet train, then quantize", () => {
   test("Ctrl-C stops it, and the same command goes on to the same end", async () => {
     const command = (out: string) => ["train", "dscnn", "--data", data, "--out", folder.path(out), ...SMALL];
     expect(thumbnet(...command("whole")).code).toBe(0);
-    const code = await new Promise((resolve) => {
-      const child = spawn(process.execPath, [MAIN, ...command("parts")], { stdio: "ignore" });
-      const watch = setInterval(() => {
-        if (!existsSync(join(folder.path("parts"), "last.ckpt"))) return;
-        clearInterval(watch);
-        child.kill("SIGINT");
-      }, 20);
-      child.on("exit", (status) => {
-        clearInterval(watch);
-        resolve(status);
-      });
-    });
-    expect(code).toBe(1);
+    expect(await interruptOnce(folder.path("parts/last.ckpt"), ...command("parts"))).toBe(1);
     const resumed = thumbnet(...command("parts"));
     expect(resumed.code).toBe(0);
     for (const file of ["best.ckpt", "last.ckpt"]) {
@@ -109,45 +94,42 @@ describe("thumbnet train, then quantize", () => {
 });
 
 describe("what is wrong is said", () => {
-  const error = (...args: string[]) => {
-    const { code, stderr } = thumbnet(...args);
-    expect(code).not.toBe(0);
-    return stderr;
-  };
   const out = () => ["--out", folder.path("none")];
 
   test("options", () => {
-    expect(error("train", "alexnet", "--data", data, ...out())).toMatch(
+    expect(thumbnetError("train", "alexnet", "--data", data, ...out())).toMatch(
       /^thumbnet: no network "alexnet"; there are: dscnn/,
     );
-    expect(error("train", "dscnn", "--data", data, ...out(), "--steps", "5:1")).toMatch(
+    expect(thumbnetError("train", "dscnn", "--data", data, ...out(), "--steps", "5:1")).toMatch(
       /Epochs must rise, from 0/,
     );
-    expect(error("train", "dscnn", "--data", data, ...out(), "--lr", "fast")).toMatch(
+    expect(thumbnetError("train", "dscnn", "--data", data, ...out(), "--lr", "fast")).toMatch(
       /It must be a number from/,
     );
-    expect(error("train", "dscnn", ...out())).toMatch(/required option '--data <dir>'/);
+    expect(thumbnetError("train", "dscnn", ...out())).toMatch(/required option '--data <dir>'/);
   });
 
   test("data", () => {
-    expect(error("train", "dscnn", "--data", folder.path("nowhere"), ...out())).toMatch(
+    expect(thumbnetError("train", "dscnn", "--data", folder.path("nowhere"), ...out())).toMatch(
       /nowhere: no such file/,
     );
-    expect(error("train", "resnet8", "--data", data, ...out())).toMatch(
+    expect(thumbnetError("train", "resnet8", "--data", data, ...out())).toMatch(
       /resnet8: takes \[32,32,3\], the data set kws has \[49,10,1\]/,
     );
     const few = writeKwsSet(folder.path("few"), { train: 12, val: 12, test: 12 });
-    expect(error("train", "dscnn", "--data", few, ...out())).toMatch(/has 12 training .* a batch takes 100/);
+    expect(thumbnetError("train", "dscnn", "--data", few, ...out())).toMatch(
+      /has 12 training .* a batch takes 100/,
+    );
   }, 60000);
 
   test("models to quantise", () => {
     const text = folder.write("model.tflite", "no model");
-    expect(error("quantize", text, "--data", data, "--out", folder.path("x.tflite"))).toMatch(
+    expect(thumbnetError("quantize", text, "--data", data, "--out", folder.path("x.tflite"))).toMatch(
       /^thumbnet: model\.tflite: /,
     );
-    expect(error("quantize", text, "--data", data, "--out", join(dirname(text), "no", "x.tflite"))).toMatch(
-      /no: no such file or folder/,
-    );
+    expect(
+      thumbnetError("quantize", text, "--data", data, "--out", join(dirname(text), "no", "x.tflite")),
+    ).toMatch(/no: no such file or folder/);
   });
 });
 

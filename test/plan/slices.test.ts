@@ -10,7 +10,7 @@ import { slicingBytes } from "../../src/plan/search.ts";
 import { chainStages, readersOf, sliceChain } from "../../src/plan/slices.ts";
 import { referenceRun } from "../reference/run.ts";
 import { GraphBuilder, type RandomGraph } from "../support/graph-builder.ts";
-import { IMPLEMENTATIONS, PLAIN, SOAK } from "../support/implementations.ts";
+import { IMPLEMENTATIONS, PLAIN, SOAK, stepsOf } from "../support/implementations.ts";
 import { Random } from "../support/random.ts";
 import { addInput, RANDOM_OPERATORS } from "../support/random-operators.ts";
 
@@ -114,12 +114,12 @@ describe("random chains", () => {
   });
 });
 
-describe.each(IMPLEMENTATIONS)("$name", ({ steps, share, name }) => {
+describe.each(IMPLEMENTATIONS)("$name", ({ runs, share, name }) => {
   it("gives the bytes of the whole operators, and the arena of the plain one", async () => {
     const cases = CASES.slice(0, Math.ceil(CASES.length * share));
     const jobs = cases.map(({ plan, inputs }) => ({ image: encodeImage(plan), inputs }));
-    const made = await steps(jobs);
-    const plain = name === PLAIN.name ? made : await PLAIN.steps(jobs);
+    const made = await stepsOf({ runs }, jobs);
+    const plain = name === PLAIN.name ? made : await stepsOf(PLAIN, jobs);
     for (const [i, sliced] of cases.entries()) {
       const contents = referenceRun(sliced.graph, sliced.inputs);
       for (const [operator, { kind, inputs, outputs }] of sliced.graph.operators.entries()) {

@@ -1,14 +1,14 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { type DepthHooks, type DepthOptions, pruneDepth } from "../../src/prune/depth/depth.ts";
 import { writeDepthReport } from "../../src/prune/depth/write-report.ts";
 import { trainingBackend } from "../../src/train/backend.ts";
 import { readNetwork } from "../../src/train/checkpoint.ts";
 import type { NetworkDescription } from "../../src/train/network/description.ts";
 import { classifier, convUnit, separableUnit } from "../../src/train/network/factories.ts";
-import { randomParameters, stripeSet } from "../support/networks.ts";
+import { temporaryFolder } from "../cli/cli.ts";
+import { randomParameters, SHORT_TRAINING, stripeSet } from "../support/networks.ts";
 
 const NETWORK: NetworkDescription = {
   name: "small",
@@ -29,32 +29,17 @@ const OPTIONS: DepthOptions = {
   frozen: true,
   tailRate: 0.5,
   lesson: null,
-  train: {
-    epochs: 4,
-    batch: 16,
-    seed: 1,
-    schedule: { kind: "cosine", rate: 0.02, warmup: 1 },
-    labelSmoothing: 0,
-    weightDecay: 0,
-    average: 0.9,
-    patience: 0,
-    augmentation: 1,
-  },
+  train: { ...SHORT_TRAINING, epochs: 4, seed: 1, schedule: { kind: "cosine", rate: 0.02, warmup: 1 } },
   cacheBytes: 2 ** 24,
   measure: { quantize: {}, calibration: 20, seed: 1, parts: ["validation"] },
 };
 
-const folders: string[] = [];
+const { fresh: newFolder } = temporaryFolder();
 beforeAll(async () => {
   await trainingBackend();
 });
-afterAll(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true });
-});
 
-async function prune(options: Partial<DepthOptions>, hooks: DepthHooks = {}, folder?: string) {
-  const out = folder ?? mkdtempSync(join(tmpdir(), "thumbnet-depth-"));
-  if (folder === undefined) folders.push(out);
+async function prune(options: Partial<DepthOptions>, hooks: DepthHooks = {}, out = newFolder()) {
   const isDone = await pruneDepth(PLAIN, null, stripeSet(), out, { ...OPTIONS, ...options }, hooks);
   return { out, isDone };
 }

@@ -1,7 +1,6 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import {
   blockEnergies,
   keptBlocks,
@@ -29,7 +28,8 @@ import { convUnit, separableUnit } from "../../src/train/network/factories.ts";
 import { initialParameters, type Parameters } from "../../src/train/network/parameters.ts";
 import { graphFromNetwork } from "../../src/train/network/to-graph.ts";
 import { Network } from "../../src/train/network.ts";
-import { stripeSet } from "../support/networks.ts";
+import { temporaryFolder } from "../cli/cli.ts";
+import { SHORT_TRAINING, stripeSet } from "../support/networks.ts";
 
 const NETWORK: NetworkDescription = {
   name: "small",
@@ -43,17 +43,6 @@ const NETWORK: NetworkDescription = {
   ],
 };
 
-const TRAINING: TrainOptions = {
-  epochs: 6,
-  batch: 16,
-  seed: 7,
-  schedule: { kind: "cosine", rate: 0.01, warmup: 1 },
-  labelSmoothing: 0,
-  weightDecay: 0,
-  average: 0.9,
-  patience: 0,
-  augmentation: 1,
-};
 const STEPS = 4;
 
 const PRUNING: MagnitudeOptions = {
@@ -65,19 +54,10 @@ const PRUNING: MagnitudeOptions = {
   every: 2,
 };
 
-const folders: string[] = [];
+const { fresh: newFolder } = temporaryFolder();
 beforeAll(async () => {
   await trainingBackend();
 });
-afterAll(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true });
-});
-
-function newFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "thumbnet-prune-"));
-  folders.push(folder);
-  return folder;
-}
 
 interface Run {
   readonly pruning?: Partial<MagnitudeOptions>;
@@ -91,7 +71,7 @@ async function prune({ pruning, training, folder = newFolder(), from, hooks }: R
   const network = new Network(NETWORK, from ?? initialParameters(NETWORK, 3));
   const pruner = new MagnitudePruner(network, { ...PRUNING, ...pruning }, STEPS);
   try {
-    const options = { ...TRAINING, ...training };
+    const options = { ...SHORT_TRAINING, ...training };
     const result = await train(network, stripeSet(), folder, options, { ...hooks, constraint: pruner });
     return { folder, result, last: network.parameters() };
   } finally {

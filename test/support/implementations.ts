@@ -1,5 +1,12 @@
 import { hostCompiler } from "../../src/mcu/host.ts";
-import { emulatedChip, hostC, type Implementation, webAssembly } from "../../src/mcu/implementations.ts";
+import {
+  emulatedChip,
+  hostC,
+  type Implementation,
+  type Job,
+  type Step,
+  webAssembly,
+} from "../../src/mcu/implementations.ts";
 
 if (!hostCompiler()) console.warn("SKIPPED: the C kernels on the host (no C compiler; install gcc or clang)");
 
@@ -13,6 +20,14 @@ export const IMPLEMENTATIONS: readonly (Implementation & { readonly share: numbe
   ...(hostCompiler() ? [{ ...hostC({ sanitize: true }), share: 1 }] : []),
   { ...emulatedChip(), share: 0.1 },
 ];
+
+/** What the operators of each job left behind. */
+export async function stepsOf(
+  { runs }: Pick<Implementation, "runs">,
+  jobs: readonly Job[],
+): Promise<(readonly Step[])[]> {
+  return (await runs(jobs)).map(({ steps }) => steps);
+}
 
 /** `1`: more cases, at a size for continuous integration; `all`: every case there is. */
 export const SOAK =

@@ -46,5 +46,7 @@ export function kernelImage(call: KernelCall, inputSizes: readonly number[], out
     arenaBound: end,
     peakOperator: 0,
     buffers: [],
+    exits: [],
+    finalOutput: 0,
   });
 }

@@ -1,8 +1,22 @@
 import type { Examples, TrainingSet } from "../../src/data/training-set.ts";
 import { elementCount } from "../../src/graph/shape.ts";
+import type { TrainOptions } from "../../src/train/loop.ts";
 import type { NetworkDescription } from "../../src/train/network/description.ts";
 import { initialParameters, type Parameters } from "../../src/train/network/parameters.ts";
 import { Random } from "./random.ts";
+
+/** Options of a short training run on `stripeSet`. */
+export const SHORT_TRAINING: TrainOptions = {
+  epochs: 6,
+  batch: 16,
+  seed: 7,
+  schedule: { kind: "cosine", rate: 0.01, warmup: 1 },
+  labelSmoothing: 0,
+  weightDecay: 0,
+  average: 0.9,
+  patience: 0,
+  augmentation: 1,
+};
 
 /** Parameters as after training: no value of batch normalisation or bias is what it starts from. */
 export function randomParameters(network: NetworkDescription, seed: number): Parameters {

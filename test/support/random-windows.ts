@@ -214,17 +214,18 @@ export function addDepthwise(builder: GraphBuilder, input: number): number {
   );
 }
 
-export function addFullyConnected(builder: GraphBuilder, input: number): number {
+/** @param classes gives one row of so many, from all of the input */
+export function addFullyConnected(builder: GraphBuilder, input: number, classes?: number): number {
   const { random } = builder;
   const shape = builder.shape(input);
   const last = shape.at(-1)!;
-  const keepNumDims = random.chance(0.3);
+  const keepNumDims = classes === undefined && random.chance(0.3);
   // Either the last dimension alone, or everything but the batch.
   const flat = !keepNumDims && shape.length > 1 && random.chance(0.6);
-  const fanIn = flat ? elementCount(shape) / shape[0]! : last;
+  const fanIn = classes !== undefined ? elementCount(shape) : flat ? elementCount(shape) / shape[0]! : last;
   const rows = elementCount(shape) / fanIn;
   const most = Math.min(builder.maxElements / rows, MAX_MACS / (rows * fanIn));
-  const channels = builder.channels(Math.floor(most));
+  const channels = classes ?? builder.channels(Math.floor(most));
   const { weights, bias, output, activation } = layer(builder, input, [channels, fanIn], {
     channels,
     axis: 0,

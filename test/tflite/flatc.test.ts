@@ -7,6 +7,7 @@ import type { Graph } from "../../src/graph/graph.ts";
 import { tfliteFromGraph } from "../../src/graph/to-tflite.ts";
 import { readTflite, type TfliteModel, writeTflite } from "../../src/tflite/index.ts";
 import { BUILTIN_OPERATORS, TENSOR_TYPES } from "../../src/tflite/schema.ts";
+import { exitNetwork } from "../support/exit-network.ts";
 import { hasShared, readShared } from "../support/shared.ts";
 import { NETWORK, SAMPLES } from "./samples.ts";
 
@@ -23,6 +24,7 @@ if (!schema)
 interface Json {
   operator_codes: { builtin_code?: string; deprecated_builtin_code?: number; version?: number }[];
   buffers: { data?: number[] }[];
+  metadata?: { name: string; buffer: number }[];
   subgraphs: {
     tensors: {
       name: string;
@@ -71,6 +73,9 @@ describe.skipIf(!schema)("flatc", () => {
     expect(found!.tensors.map((t) => [t.name, t.shape, t.type, t.buffer])).toEqual(
       subgraph!.tensors!.map((t) => [t.name, t.shape, TENSOR_TYPES[t.type], t.buffer]),
     );
+    expect(json.metadata?.map(({ name, buffer }) => [name, buffer])).toEqual(
+      model.metadata?.map(({ name, buffer }) => [name, buffer]),
+    );
     expect([found!.inputs, found!.outputs]).toEqual([subgraph!.inputs, subgraph!.outputs]);
     expect(json.buffers.map((buffer) => buffer.data)).toEqual(
       model.buffers!.map((buffer) => buffer.data && [...buffer.data]).map((data) => data ?? undefined),
@@ -79,7 +84,11 @@ describe.skipIf(!schema)("flatc", () => {
 
   const defaults = "--defaults-json"; // scalars that have their initial value are shown too
 
-  it.each([...Object.entries(SAMPLES), ["network", NETWORK] as [string, Graph]])("reads %s", (_, graph) => {
+  const networks: [string, Graph][] = [
+    ["network", NETWORK],
+    ["network with exits", exitNetwork()],
+  ];
+  it.each([...Object.entries(SAMPLES), ...networks])("reads %s", (_, graph) => {
     const model = tfliteFromGraph(graph);
     expectSame(model, flatc(writeTflite(model), defaults));
   });

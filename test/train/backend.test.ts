@@ -6,6 +6,7 @@ import { type BackendName, trainingBackend } from "../../src/train/backend.ts";
 const NATIVE = "@tensorflow/tfjs-node";
 afterEach(() => {
   vi.doUnmock(NATIVE);
+  vi.restoreAllMocks();
 });
 
 describe("training back end", () => {
@@ -14,6 +15,18 @@ describe("training back end", () => {
     expect(started.name).toBe(name);
     expect(started.tf.getBackend()).toBe(name);
     expect(tf.getBackend()).toBe(name);
+  });
+
+  it("lets no backend print by itself", async () => {
+    const warn = vi.spyOn(console, "warn");
+    // The cpu backend greets at the first values that it gets: a new one.
+    const { tf } = await trainingBackend("cpu");
+    tf.removeBackend("cpu");
+    const { MathBackendCPU } = await import("@tensorflow/tfjs-backend-cpu");
+    tf.registerBackend("cpu", () => new MathBackendCPU(), 1);
+    await tf.setBackend("cpu");
+    tf.ones([2]).dispose();
+    expect(warn).not.toHaveBeenCalled();
   });
 
   it("prefers native code, then WebAssembly", async () => {

@@ -1,10 +1,9 @@
-import { mkdirSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { openTrainingSet } from "../../src/data/open-set.ts";
 import type { BackgroundBatches as Batches } from "../../src/train/background.ts";
 import { type Batch, epochBatches } from "../../src/train/batches.ts";
 import { temporaryFolder } from "../cli/cli.ts";
-import { npy } from "../support/npy.ts";
+import { writeKwsSet } from "../support/kws-set.ts";
 
 // The thread runs what the build has made: this Node runs no TypeScript.
 const built = new URL("../../dist/train/background.js", import.meta.url).href;
@@ -12,17 +11,6 @@ const { BackgroundBatches } = (await import(built)) as { BackgroundBatches: type
 
 const folder = temporaryFolder();
 const SHAPE = [49, 10, 1] as const;
-
-function writeSet(name: string, count: number): string {
-  mkdirSync(folder.path(name));
-  for (const part of ["train", "val", "test"]) {
-    const pixels = Uint8Array.from({ length: count * 1960 }, (_, i) => (i * 31) % 251);
-    folder.write(`${name}/logmel_${part}.npy`, npy("|u1", [count, 49, 40], pixels));
-    const labels = Uint8Array.from({ length: count }, (_, i) => i % 12);
-    folder.write(`${name}/labels_${part}.npy`, npy("|u1", [count], labels));
-  }
-  return folder.path(name);
-}
 
 async function collect(batches: AsyncIterable<Batch> | Iterable<Batch>): Promise<Batch[]> {
   const list: Batch[] = [];
@@ -32,7 +20,7 @@ async function collect(batches: AsyncIterable<Batch> | Iterable<Batch>): Promise
 
 describe("batches made on another thread", () => {
   test("are those made here, epoch after epoch", async () => {
-    const path = writeSet("set", 50);
+    const path = writeKwsSet(folder.path("set"), { train: 50, val: 50, test: 50 });
     const { train } = await openTrainingSet(path, SHAPE);
     const background = await BackgroundBatches.start({ path, pictureShape: SHAPE });
     try {

@@ -1,7 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { type Examples, inputsOf, type TrainingSet, UNLABELLED } from "../../src/data/training-set.ts";
 import { trainingBackend } from "../../src/train/backend.ts";
 import { completeLabels, distillation, distillationHooks } from "../../src/train/distill.ts";
@@ -11,7 +8,8 @@ import type { NetworkDescription } from "../../src/train/network/description.ts"
 import { classifier, convUnit } from "../../src/train/network/factories.ts";
 import { initialParameters } from "../../src/train/network/parameters.ts";
 import { Network } from "../../src/train/network.ts";
-import { stripeSet } from "../support/networks.ts";
+import { temporaryFolder } from "../cli/cli.ts";
+import { SHORT_TRAINING, stripeSet } from "../support/networks.ts";
 
 const describeNet = (filters: number, classes = 2): NetworkDescription => ({
   name: `net${filters}`,
@@ -20,25 +18,19 @@ const describeNet = (filters: number, classes = 2): NetworkDescription => ({
 });
 
 const OPTIONS: TrainOptions = {
-  epochs: 8,
-  batch: 16,
+  ...SHORT_TRAINING,
+  epochs: 20,
   seed: 5,
   schedule: { kind: "cosine", rate: 0.02, warmup: 1 },
-  labelSmoothing: 0,
-  weightDecay: 0,
   average: 0,
-  patience: 0,
-  augmentation: 1,
 };
 
 let tf: Awaited<ReturnType<typeof trainingBackend>>["tf"];
-let folder: string;
+const folder = temporaryFolder();
 
 beforeAll(async () => {
   ({ tf } = await trainingBackend());
-  folder = mkdtempSync(join(tmpdir(), "thumbnet-distill-"));
 });
-afterAll(() => rmSync(folder, { recursive: true }));
 
 const create = (description: NetworkDescription, seed: number, scope: string) =>
   new Network(description, initialParameters(description, seed), scope);
@@ -99,9 +91,7 @@ describe("distillation", () => {
   test("a student learns from a teacher what nobody labelled, and goes on only with the same teacher", async () => {
     const data = stripeSet();
     const teacher = create(describeNet(8), 3, "t/");
-    const school = join(folder, "teacher");
-    for (const name of ["teacher", "student"]) mkdirSync(join(folder, name));
-    await train(teacher, data, school, { ...OPTIONS, epochs: 20 });
+    await train(teacher, data, folder.fresh(), OPTIONS);
     expect(evaluate(teacher, data.test).accuracy).toBeGreaterThan(0.9);
     const blank: TrainingSet = {
       ...data,
@@ -111,12 +101,12 @@ describe("distillation", () => {
     const student = create(describeNet(6), 4, "s/");
     const lesson = distillationHooks(teacher, student, blank.validation, { temperature: 2, share: 1 });
     expect([...lesson.validationLabels!]).toEqual([...completeLabels(teacher, blank.validation)]);
-    const out = join(folder, "student");
-    await train(student, blank, out, { ...OPTIONS, epochs: 20 }, lesson);
+    const out = folder.fresh();
+    await train(student, blank, out, OPTIONS, lesson);
     expect(evaluate(student, data.test).accuracy).toBeGreaterThan(0.9);
 
     const softer = distillationHooks(teacher, student, blank.validation, { temperature: 4, share: 1 });
-    await expect(train(student, blank, out, { ...OPTIONS, epochs: 20 }, softer)).rejects.toThrow(
+    await expect(train(student, blank, out, OPTIONS, softer)).rejects.toThrow(
       /is of another run: teacher\.temperature is 2, not 4/,
     );
     teacher.dispose();

@@ -1,7 +1,6 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import type { TrainingSet } from "../../src/data/training-set.ts";
 import { trainingBackend } from "../../src/train/backend.ts";
 import { readNetwork } from "../../src/train/checkpoint.ts";
@@ -11,7 +10,8 @@ import type { NetworkDescription } from "../../src/train/network/description.ts"
 import { convUnit, separableUnit } from "../../src/train/network/factories.ts";
 import { initialParameters } from "../../src/train/network/parameters.ts";
 import { Network } from "../../src/train/network.ts";
-import { stripeSet } from "../support/networks.ts";
+import { temporaryFolder } from "../cli/cli.ts";
+import { SHORT_TRAINING, stripeSet } from "../support/networks.ts";
 
 const NETWORK: NetworkDescription = {
   name: "small",
@@ -25,34 +25,14 @@ const NETWORK: NetworkDescription = {
   ],
 };
 
-const OPTIONS: TrainOptions = {
-  epochs: 6,
-  batch: 16,
-  seed: 7,
-  schedule: { kind: "cosine", rate: 0.01, warmup: 1 },
-  labelSmoothing: 0.05,
-  weightDecay: 1e-4,
-  average: 0.9,
-  patience: 0,
-  augmentation: 1,
-};
+const OPTIONS: TrainOptions = { ...SHORT_TRAINING, labelSmoothing: 0.05, weightDecay: 1e-4 };
 
 let tf: Awaited<ReturnType<typeof trainingBackend>>["tf"];
-const folders: string[] = [];
+const { fresh: newFolder } = temporaryFolder();
 
 beforeAll(async () => {
   ({ tf } = await trainingBackend());
 });
-
-afterAll(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true });
-});
-
-function newFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "thumbnet-train-"));
-  folders.push(folder);
-  return folder;
-}
 
 interface Run {
   readonly folder?: string;

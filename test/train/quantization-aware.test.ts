@@ -1,8 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { quantizeOnSet } from "../../src/quantize/from-set.ts";
 import { quantizeValue } from "../../src/quantize/ranges.ts";
 import { trainingBackend } from "../../src/train/backend.ts";
@@ -19,7 +17,8 @@ import {
   fakeQuantizeWeights,
   prepareQuantizationAware,
 } from "../../src/train/quantization-aware.ts";
-import { randomParameters, stripeSet } from "../support/networks.ts";
+import { temporaryFolder } from "../cli/cli.ts";
+import { randomParameters, SHORT_TRAINING, stripeSet } from "../support/networks.ts";
 
 const NETWORK: NetworkDescription = {
   name: "small",
@@ -36,12 +35,11 @@ const NETWORK: NetworkDescription = {
 };
 const data = stripeSet();
 const CALIBRATION = { calibration: 40, seed: 1 };
-const folder = mkdtempSync(join(tmpdir(), "thumbnet-aware-"));
+const folder = temporaryFolder().fresh();
 
 beforeAll(async () => {
   await trainingBackend();
 });
-afterAll(() => rmSync(folder, { recursive: true }));
 
 const values = (tensor: tf.Tensor) => [...tensor.dataSync<"float32">()];
 
@@ -104,8 +102,7 @@ test("a network that rounds gives what its int8 form gives, before training and 
   expect(await difference()).toBeLessThan(limit);
 
   const schedule = { kind: "cosine", rate: 0.003, warmup: 0 } as const;
-  const rest = { labelSmoothing: 0, weightDecay: 0, average: 0.5, patience: 0, augmentation: 1 };
-  const options = { epochs: 6, batch: 16, seed: 1, schedule, ...rest };
+  const options = { ...SHORT_TRAINING, seed: 1, schedule, average: 0.5 };
   const before = tf.memory().numTensors;
   const result = await train(network, data, folder, options, {
     identity: { quantizationAware: { affines } },

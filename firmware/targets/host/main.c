@@ -2,7 +2,9 @@
  * Runs an image on the host, for comparison with the chip:
  *
  *   thumbnet-host IMAGE INPUT                     logs every run on standard output, as log.h says
- *   thumbnet-host --arena (IMAGE INPUT ARENA)...  writes to each ARENA the whole arena after each operator
+ *   thumbnet-host --arena (IMAGE INPUT ARENA)...  writes to each ARENA for each run: the number of operators that ran
+ *                                                 and the output that answered (u32 each, of this machine), then the
+ *                                                 whole arena after each of these operators
  *
  * INPUT holds any number of runs, one after the other; in each, the model's inputs in order.
  */
@@ -41,14 +43,29 @@ typedef struct {
   FILE *file;
   const thumbnet_model *model;
   uint32_t arena_bytes;
+  uint32_t operators;
 } dump;
 
 static void dump_arena(void *context, uint32_t index, const int8_t *output, uint32_t bytes) {
-  const dump *to = (const dump *)context;
+  dump *to = (dump *)context;
   (void)index;
   (void)output;
   (void)bytes;
+  to->operators++;
   fwrite(to->model->arena, 1, to->arena_bytes, to->file);
+}
+
+/* A run's arenas, and in front of them what is only known behind. */
+static void dump_run(dump *to) {
+  uint32_t head[2] = {0, 0};
+  const long start = ftell(to->file);
+  fwrite(head, sizeof head, 1, to->file);
+  to->operators = 0;
+  head[1] = thumbnet_run(to->model, dump_arena, to);
+  head[0] = to->operators;
+  fseek(to->file, start, SEEK_SET);
+  fwrite(head, sizeof head, 1, to->file);
+  fseek(to->file, 0, SEEK_END);
 }
 
 static void load_inputs(const thumbnet_model *model, uint32_t count, const uint8_t *from) {
@@ -74,7 +91,7 @@ static void run_file(const char *image_path, const char *input_path, const char 
   if (run_bytes == 0 || input.count % run_bytes != 0) fail("is no whole number of inputs", input_path);
 
   const thumbnet_log log = {put, 0};
-  dump to = {arena_path == NULL ? NULL : fopen(arena_path, "wb"), &model, header->arena_bytes};
+  dump to = {arena_path == NULL ? NULL : fopen(arena_path, "wb"), &model, header->arena_bytes, 0};
   if (arena_path != NULL && to.file == NULL) fail("cannot be written", arena_path);
   for (uint32_t at = 0; at < input.count; at += run_bytes) {
     /* From a clean arena, so that what no operator has written is the same everywhere. */
@@ -83,7 +100,7 @@ static void run_file(const char *image_path, const char *input_path, const char 
     if (to.file == NULL) {
       thumbnet_run_logged(&model, &log);
     } else {
-      thumbnet_run(&model, dump_arena, &to);
+      dump_run(&to);
     }
   }
   if (to.file != NULL && fclose(to.file) != 0) fail("cannot be written", arena_path);

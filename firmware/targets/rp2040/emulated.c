@@ -6,7 +6,7 @@
 
 /* Numbers of the breakpoints. */
 #define STOP_START 0   /* The mailbox is there: the host fills it. */
-#define STOP_READY 1   /* The image has been checked (`status`) or run: the host writes the next inputs. */
+#define STOP_READY 1   /* The image has been checked (`status`) or run (`answered`): the host writes the next inputs. */
 #define STOP_OPERATOR 2 /* An operator is done: `index`, `output`, `bytes`. */
 
 #define STOP(number) __asm__ volatile("bkpt %0" ::"i"(number) : "memory")
@@ -22,6 +22,7 @@ typedef struct {
   uint32_t index;
   const int8_t *output;
   uint32_t bytes;
+  uint32_t answered;
 } emulated_mailbox;
 
 volatile emulated_mailbox mailbox;
@@ -40,6 +41,6 @@ int main(void) {
   mailbox.status = (uint32_t)thumbnet_init(&model, mailbox.image, mailbox.arena, mailbox.arena_bytes);
   for (;;) {
     STOP(STOP_READY);
-    thumbnet_run(&model, mailbox.stop_after_operators != 0 ? after_operator : 0, 0);
+    mailbox.answered = thumbnet_run(&model, mailbox.stop_after_operators != 0 ? after_operator : 0, 0);
   }
 }

@@ -1,5 +1,6 @@
 import type { DType, Graph, OperatorKind, Quantization, Tensor } from "../graph.ts";
 import { bytesPerElement, elementCount, formatShape } from "../shape.ts";
+import { findExitProblems } from "./exits.ts";
 import { operatorLabel, Problems, tensorLabel } from "./problems.ts";
 
 const MAX_RANK = 8;
@@ -75,7 +76,7 @@ function tensorProblem(tensor: Tensor): string | null {
 /**
  * Checks what every graph must satisfy, whatever its element types: sound tensors (shapes, data lengths,
  * quantisation), indices in range, the right number of inputs and outputs, each tensor written once and before
- * it is read. The shape rules of operators are `checkInt8`'s.
+ * it is read, exits that are outputs of the final one's shape. The shape rules of operators are `checkInt8`'s.
  *
  * @throws ThumbnetError listing all that is wrong
  */
@@ -128,5 +129,6 @@ export function checkGraph(graph: Graph): void {
     if (!known(index)) problems.add("graph outputs", outOfRange(index));
     else if (!filled[index]) problems.add(tensorLabel(graph, index), "is a graph output that nothing writes");
   }
+  findExitProblems(graph, problems);
   problems.throwIfAny(`${graph.name}: not a sound graph`);
 }

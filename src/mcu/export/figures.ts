@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { ThumbnetError } from "../../errors.ts";
 import { FLASH } from "../chip.ts";
-import type { FirmwareDescription } from "../firmware.ts";
+import { type FirmwareDescription, reachedSources } from "../firmware.ts";
 import { ARM, COMPILE, CPU, INCLUDE, LIBRARIES, linkFlags, PICO_INCLUDE } from "./makefile.ts";
 import type { Resident } from "./sources.ts";
 
@@ -50,7 +50,7 @@ const STACK_BESIDE = 72;
 /** Code of `main.c`, of the calls in the model's file, and of the padding: at most. */
 const OWN_CODE = 768;
 /** The `thumbnet_model` of the model's file. */
-const HANDLE = 8;
+const HANDLE = 12;
 const OWN_CODE_NAME = "main.c, the calls of the model, alignment (at most)";
 
 /**
@@ -63,21 +63,14 @@ export function estimateFigures(
   origins: ReadonlyMap<string, string>,
   firmware: FirmwareDescription,
 ): Figures {
-  const parts: Part[] = [];
-  const used = new Set<string>();
-  const visit = (name: string): void => {
-    if (used.has(name)) return;
-    used.add(name);
-    firmware.objects[name]?.uses.forEach(visit);
-  };
-  for (const file of sources) {
-    const object = firmware.objects[origins.get(file) ?? ""];
-    if (!object) continue;
-    parts.push({ file, code: object.flash, ram: object.ram });
-    // The prebuilt table refers to every kernel; a project's has only its own.
-    if (origins.get(file) !== "kernels.c") object.uses.forEach(visit);
-  }
-  const division = [...used].filter((name) => name.startsWith("libgcc/"));
+  const known = sources.filter((file) => firmware.objects[origins.get(file) ?? ""]);
+  const parts = known.map((file): Part => {
+    const { flash, ram } = firmware.objects[origins.get(file)!]!;
+    return { file, code: flash, ram };
+  });
+  // The prebuilt table refers to every kernel; a project's has only its own.
+  const roots = known.map((file) => origins.get(file)!).filter((name) => name !== "kernels.c");
+  const division = [...reachedSources(firmware, roots)].filter((name) => name.startsWith("libgcc/"));
   const code = division.reduce((sum, name) => sum + firmware.objects[name]!.flash, 0);
   parts.push({ file: LIBGCC, code, ram: 0 }, { file: OWN_CODE_NAME, code: OWN_CODE, ram: HANDLE });
   return { compiler: firmware.compiler, isBuilt: false, parts, stack: firmware.symbols.stack_bytes };

@@ -64,11 +64,13 @@ export function modelHeader(image: Image, name: string, modelFile: string): stri
   const prefix = name.toUpperCase();
   const guard = `${prefix}_H`;
   const outputs =
-    image.outputs.length === 1
-      ? `/* Runs the network once. Returns the output; the next run overwrites it. */
+    image.exits.length > 0
+      ? exitDeclaration(image, name)
+      : image.outputs.length === 1
+        ? `/* Runs the network once. Returns the output; the next run overwrites it. */
 const int8_t *${name}_run(void);
 `
-      : `/* Runs the network once. Returns output 0; the next run overwrites all outputs. */
+        : `/* Runs the network once. Returns output 0; the next run overwrites all outputs. */
 const int8_t *${name}_run(void);
 
 /* An output of the last run. */
@@ -104,6 +106,37 @@ ${outputs}
 `;
 }
 
+function exitDeclaration({ exits, outputs }: Image, name: string): string {
+  const prefix = name.toUpperCase();
+  const listed = exits.map(({ output }, i) => `${i} "${commentText(outputs[output]!.name)}"`).join(", ");
+  return `/* Early exits: ${listed}. */
+#define ${prefix}_EXIT_COUNT ${exits.length}u
+#define ${prefix}_CLASSES ${exits[0]!.thresholds.length}u
+
+/*
+ * Runs the network until an exit is confident, at the latest to its end. Returns the scores of the classes; the next
+ * run overwrites them. \`exit\` (may be 0) gets the exit that answered, ${prefix}_EXIT_COUNT for the final output.
+ *
+ * ${name}_handle.thresholds may point to thresholds of yours, [${prefix}_EXIT_COUNT][${prefix}_CLASSES] in 1/256, 256 for never.
+ */
+const int8_t *${name}_run(uint32_t *exit);
+`;
+}
+
+function exitDefinition({ exits, outputs }: Image, name: string): string {
+  const byOutput = outputs.map((_, o) => {
+    const exit = exits.findIndex(({ output }) => output === o);
+    return exit < 0 ? exits.length : exit;
+  });
+  return `const int8_t *${name}_run(uint32_t *exit) {
+  static const uint16_t exit_of_output[${outputs.length}] = {${byOutput.join(", ")}};
+  const uint32_t output = thumbnet_run(&${name}_handle, 0, 0);
+  if (exit != 0) *exit = exit_of_output[output];
+  return thumbnet_output(&${name}_handle, output);
+}
+`;
+}
+
 export function modelSource(image: Image, name: string): string {
   const prefix = name.toUpperCase();
   const index = image.inputs.length === 1 ? "0" : "index";
@@ -112,6 +145,11 @@ export function modelSource(image: Image, name: string): string {
       ? ""
       : `
 const int8_t *${name}_output(uint32_t index) { return thumbnet_output(&${name}_handle, index); }
+`;
+  const run = `const int8_t *${name}_run(void) {
+  thumbnet_run(&${name}_handle, 0, 0);
+  return thumbnet_output(&${name}_handle, 0);
+}
 `;
   return `#include "${name}.h"
 
@@ -127,11 +165,7 @@ int ${name}_init(void) { return (int)thumbnet_init(&${name}_handle, image, arena
 
 int8_t *${name}_input(${inputParameters(image)}) { return thumbnet_input(&${name}_handle, ${index}); }
 
-const int8_t *${name}_run(void) {
-  thumbnet_run(&${name}_handle, 0, 0);
-  return thumbnet_output(&${name}_handle, 0);
-}
-${outputs}`;
+${image.exits.length > 0 ? exitDefinition(image, name) : `${run}${outputs}`}`;
 }
 
 export const SAMPLE_HEADER = `/* What main.c runs the network on. */

@@ -89,12 +89,16 @@ function ports(role: string, all: readonly ImagePort[]): string[] {
   });
 }
 
-function usage({ name, image: { inputs, outputs } }: ReadmeContent): string {
+function usage({ name, image: { inputs, outputs, exits } }: ReadmeContent): string {
   const write = inputs.map((_, i) => {
     const [index, macro] = inputs.length === 1 ? ["", ""] : [`${i}`, `_${i}`];
     return `memcpy(${name}_input(${index}), samples${index}, ${name.toUpperCase()}_INPUT${macro}_BYTES);`;
   });
-  const read = outputs.map((_, i) =>
+  const early = [
+    "uint32_t exit;",
+    `const int8_t *scores = ${name}_run(&exit); /* of whichever exit answered */`,
+  ];
+  const all = outputs.map((_, i) =>
     i === 0
       ? `const int8_t *output${outputs.length === 1 ? "" : "0"} = ${name}_run();`
       : `const int8_t *output${i} = ${name}_output(${i});`,
@@ -105,14 +109,30 @@ function usage({ name, image: { inputs, outputs } }: ReadmeContent): string {
     "",
     `if (${name}_init() != 0) ...; /* once */`,
     ...write,
-    ...read,
+    ...(exits.length > 0 ? early : all),
     "```",
     "",
     `A run uses up ${inputs.length === 1 ? "its input: write it" : "its inputs: write all of them"} before each. A real value is scale * (stored value - zero point);`,
     `\`${name}.h\` has both as macros. \`thumbnet/thumbnet.h\` is the general interface: several models, an arena of your own,`,
     "a call after every operator. Take `thumbnet/` and the model's two files into your own build, with `thumbnet/` in the",
     "include path; the rest is the example.",
+    ...(exits.length > 0 ? [exitText(name, exits)] : []),
   ].join("\n");
+}
+
+function exitText(name: string, exits: Image["exits"]): string {
+  const rows = exits.map(({ criterion, thresholds, operatorEnd }, i) => {
+    const [least, most] = [Math.min(...thresholds), Math.max(...thresholds)];
+    return `| ${i} | ${criterion} | ${least === most ? least : `${least} to ${most}`} | ${operatorEnd} |`;
+  });
+  return `
+The network has early exits: where one is confident, what comes behind it does not run.
+
+| exit | criterion | threshold, in 1/256 | decided after so many operators |
+|---:|---|---:|---:|
+${rows.join("\n")}
+
+\`${name}_handle.thresholds\` may point to a table of your own; set it after \`${name}_init\`.`;
 }
 
 const FLASHING: Readonly<Record<Resident, string>> = {

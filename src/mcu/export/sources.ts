@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { KERNELS, type KernelName } from "../../plan/layout.ts";
+import { EXITS_SOURCE } from "../firmware.ts";
 import { FIRMWARE, includedFiles } from "../sources.ts";
 
 /** Where the program runs from: the flash, or the RAM with all that it is made of. */
@@ -22,7 +23,7 @@ function sourcesOf(header: string): string[] {
 }
 
 /** The kernels and all that they and the runtime refer to: a header brings the sources of its name. */
-function portableFiles(kernels: readonly KernelName[]): string[] {
+function portableFiles(kernels: readonly KernelName[], hasExits: boolean): string[] {
   const files = new Set<string>();
   const visit = (file: string): void => {
     if (files.has(file)) return;
@@ -30,7 +31,7 @@ function portableFiles(kernels: readonly KernelName[]): string[] {
     includedFiles(file).forEach(visit);
     sourcesOf(file).forEach(visit);
   };
-  [...RUNTIME, ...kernels.map(kernelFile)].forEach(visit);
+  [...RUNTIME, ...(hasExits ? [EXITS_SOURCE] : []), ...kernels.map(kernelFile)].forEach(visit);
   return [...files];
 }
 
@@ -55,24 +56,30 @@ export function exportedPath(file: string): string {
   return file.startsWith("targets/") ? file : `thumbnet/${file}`;
 }
 
-/** `kernels.c` of a project: the table of the kernels that it has. */
-function kernelTable(kernels: readonly KernelName[]): string {
+/** `kernels.c` of a project: the table of the kernels that it has, and what decides exits. */
+function kernelTable(kernels: readonly KernelName[], hasExits: boolean): string {
   const entries = kernels.map((kernel) => `    [${kernel.toUpperCase()}] = ${kernel},\n`);
   const table = entries.length > 0 ? `{\n${entries.join("")}}` : "{0}";
   return `/* The kernels that this model needs, by opcode. */
 #include "support/kernel.h"
 
 const thumbnet_kernel thumbnet_kernels[KERNEL_COUNT] = ${table};
+
+${hasExits ? "" : "/* The model has no early exits. */\n"}const thumbnet_decision thumbnet_exit_decision = ${hasExits ? "exit_answers" : "0"};
 `;
 }
 
 /** The files of a project that are the same for every model, but for which of them there are: path and content. */
-export function firmwareFiles(kernels: readonly KernelName[], resident: Resident): Map<string, string> {
+export function firmwareFiles(
+  kernels: readonly KernelName[],
+  hasExits: boolean,
+  resident: Resident,
+): Map<string, string> {
   const ordered = [...kernels].sort((a, b) => KERNELS[a].opcode - KERNELS[b].opcode);
-  const copied = [...portableFiles(kernels), ...targetFiles(resident)].map(
+  const copied = [...portableFiles(kernels, hasExits), ...targetFiles(resident)].map(
     (file) => [exportedPath(file), readFileSync(join(FIRMWARE, file), "utf8")] as const,
   );
-  return new Map([...copied, [exportedPath("kernels.c"), kernelTable(ordered)]]);
+  return new Map([...copied, [exportedPath("kernels.c"), kernelTable(ordered, hasExits)]]);
 }
 
 /** `main.c`, with the names of the model's own files and functions. */

@@ -1,14 +1,10 @@
 /** A network cut in two, and its first part joined with a fresh head. */
-import { type Layer, layerIndex, type NetworkDescription } from "../../train/network/description.ts";
-import { initialParameters, type Parameters, type Values } from "../../train/network/parameters.ts";
+import { layerIndex, type NetworkDescription } from "../../train/network/description.ts";
+import { initialParameters, type PlainNetwork, type Values } from "../../train/network/parameters.ts";
 import type { Cut } from "./cuts.ts";
 import { type HeadOptions, headFor } from "./heads.ts";
 
-/** A network as plain data. */
-export interface PlainNetwork {
-  readonly description: NetworkDescription;
-  readonly parameters: Parameters;
-}
+export type { PlainNetwork };
 
 /** The part of a network that stays, the tail in the words of the method's authors. */
 export function tailOf({ description, parameters }: PlainNetwork, cut: Cut): PlainNetwork {
@@ -21,10 +17,26 @@ export function tailOf({ description, parameters }: PlainNetwork, cut: Cut): Pla
   };
 }
 
-/** A head alone: it reads what the cut gives. Its fresh parameters depend on the seed and their names only. */
-export function headNetwork(name: string, cut: Cut, layers: readonly Layer[], seed: number): PlainNetwork {
-  const inputShape = cut.shape as readonly [number, number, number];
-  const description: NetworkDescription = { name, inputShape, layers };
+/**
+ * A head alone: it reads what the cut gives. Its parameters depend on the seed and their names only.
+ *
+ * @param network that it is for
+ * @param head a kind of head; see `headFor`
+ * @throws ThumbnetError when there is no such head
+ */
+export function freshHead(
+  network: PlainNetwork,
+  cut: Cut,
+  head: string,
+  classes: number,
+  seed: number,
+  options: HeadOptions = {},
+): PlainNetwork {
+  const description: NetworkDescription = {
+    name: `${network.description.name}-${cut.name}-${head}`,
+    inputShape: cut.shape as readonly [number, number, number],
+    layers: headFor(head, classes, cut.shape, options),
+  };
   return { description, parameters: initialParameters(description, seed) };
 }
 
@@ -35,13 +47,7 @@ export function joinNetworks(tail: PlainNetwork, head: PlainNetwork): PlainNetwo
   return { description: { ...tail.description, name: head.description.name, layers }, parameters };
 }
 
-/**
- * A network that ends after a cut with a fresh head. Layers that stay keep names and parameters.
- *
- * @param head a kind of head; see `headFor`
- * @param seed of the head's parameters
- * @throws ThumbnetError when there is no such head
- */
+/** A network that ends after a cut with a fresh head; see `freshHead`. Layers that stay keep names and parameters. */
 export function cutNetwork(
   network: PlainNetwork,
   cut: Cut,
@@ -50,7 +56,5 @@ export function cutNetwork(
   seed: number,
   options: HeadOptions = {},
 ): PlainNetwork {
-  const name = `${network.description.name}-${cut.name}-${head}`;
-  const layers = headFor(head, classes, cut.shape, options);
-  return joinNetworks(tailOf(network, cut), headNetwork(name, cut, layers, seed));
+  return joinNetworks(tailOf(network, cut), freshHead(network, cut, head, classes, seed, options));
 }

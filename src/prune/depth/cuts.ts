@@ -2,8 +2,8 @@
 import { ThumbnetError } from "../../errors.ts";
 import {
   inputIndex,
-  layerIndex,
   layerShapes,
+  layersRead,
   type NetworkDescription,
   type Shape,
 } from "../../train/network/description.ts";
@@ -23,23 +23,19 @@ const CUTTABLE = new Set(["conv", "pointwise", "add"]);
 
 /** Whether layers after `last` read nothing that comes before it. */
 function isBetweenBlocks(network: NetworkDescription, last: number): boolean {
-  return network.layers.every((layer, i) => {
-    if (i <= last) return true;
-    const read = [
-      inputIndex(network, i),
-      ...(layer.kind === "add" ? [layerIndex(network, layer.other)] : []),
-    ];
-    return read.every((index) => index >= last);
-  });
+  return network.layers.every((_, i) => i <= last || layersRead(network, i).every((index) => index >= last));
 }
 
 /**
  * The cuts of a network, first to last: after the ReLU that follows a convolution (not a depthwise one) or the sum
  * that ends a residual block, never inside such a block.
  *
- * @throws ThumbnetError when the description is not sound
+ * @throws ThumbnetError when the description is not sound, or has early exits
  */
 export function cuts(network: NetworkDescription): Cut[] {
+  if (network.exits?.length) {
+    throw new ThumbnetError(`${network.name}: has early exits; supported: networks without`);
+  }
   const { layers } = network;
   const shapes = layerShapes(network);
   return layers.flatMap((layer, i): Cut[] => {

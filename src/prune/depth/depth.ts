@@ -1,13 +1,12 @@
 /** Depth pruning: cuts a network after each block, trains heads, and measures what comes of it. */
 import { join } from "node:path";
-import { writeWhole } from "../../data/files.ts";
+import { makeFolder, writeWhole } from "../../data/files.ts";
 import { type TrainingSet, UNLABELLED } from "../../data/training-set.ts";
 import { ThumbnetError } from "../../errors.ts";
-import { formatShape, sameShape } from "../../graph/shape.ts";
-import type { Batch, EpochOptions } from "../../train/batches.ts";
 import { writeNetwork } from "../../train/checkpoint.ts";
-import { BEST_FILE, type EpochReport, type StepReport } from "../../train/loop.ts";
-import { classCount, networkCost } from "../../train/network/description.ts";
+import { FLOAT_FILE, INT8_FILE } from "../../train/exported-files.ts";
+import { BEST_FILE, checkFit, type EpochReport, type StepReport, type TrainHooks } from "../../train/loop.ts";
+import { networkCost } from "../../train/network/description.ts";
 import { parametersChecksum } from "../../train/network/parameters.ts";
 import { Network } from "../../train/network.ts";
 import { type Measurement, type MeasureOptions, measureNetwork } from "../measure.ts";
@@ -18,7 +17,6 @@ import {
   type AddedRecord,
   type CutRecord,
   isSame,
-  makeFolder,
   readRecord,
   type WholeRecord,
   writeRecord,
@@ -46,9 +44,7 @@ export interface DepthStage {
   readonly name: string;
 }
 
-export interface DepthHooks {
-  readonly batches?: (options: EpochOptions) => AsyncIterable<Batch>;
-  readonly signal?: AbortSignal;
+export interface DepthHooks extends Pick<TrainHooks, "batches" | "signal"> {
   /** @param secondsLeft estimated, for all trainings */
   readonly onStep?: (stage: DepthStage, report: StepReport, secondsLeft: number) => void;
   readonly onEpoch?: (stage: DepthStage, report: EpochReport) => void;
@@ -64,8 +60,6 @@ export interface AddedNetwork {
 }
 
 export const WHOLE_FOLDER = "whole";
-const FLOAT_FILE = "float.tflite";
-const INT8_FILE = "int8.tflite";
 
 interface Job {
   readonly cut: Cut;
@@ -197,7 +191,7 @@ class DepthPruning {
     const identity = { ...this.#shared(), added: parametersChecksum(network.parameters) };
     const found = await readRecord(join(this.#out, folder));
     if (found !== null && isSame(found.identity, identity)) return;
-    checkFit(network, this.#source.data);
+    checkFit(network.description, this.#source.data);
     const { answers } = await this.#measureWhole();
     const measured = await this.#measure(network, answers, name);
     const { figures } = measured;
@@ -261,20 +255,6 @@ class DepthPruning {
   }
 }
 
-function checkFit({ description }: PlainNetwork, data: TrainingSet): void {
-  const { name, inputShape } = description;
-  if (!sameShape(inputShape, data.inputShape)) {
-    const found = `takes ${formatShape(inputShape)}, the data set ${data.name} has ${formatShape(data.inputShape)}`;
-    throw new ThumbnetError(`${name}: ${found}`);
-  }
-  const classes = classCount(description);
-  if (classes !== data.classes.length) {
-    throw new ThumbnetError(
-      `${name}: has ${classes} classes, the data set ${data.name} ${data.classes.length}`,
-    );
-  }
-}
-
 /**
  * Prunes a network in depth (De Leon and Atienza 2022): after each cut a small head is trained, on a frozen tail or
  * together with it, from the labels or from what a teacher answers; then the shortened network is quantised and
@@ -294,8 +274,8 @@ export async function pruneDepth(
   hooks: DepthHooks = {},
   added: readonly AddedNetwork[] = [],
 ): Promise<boolean> {
-  checkFit(plain, data);
-  if (teacher !== null) checkFit(teacher, data);
+  checkFit(plain.description, data);
+  if (teacher !== null) checkFit(teacher.description, data);
   if (options.lesson === null && data.train.labels.includes(UNLABELLED)) {
     throw new ThumbnetError(`${data.name}: has examples without a class, which only a teacher can answer`);
   }

@@ -53,11 +53,12 @@ export class Preparer {
       if (cut !== null) prepared.inputs = values(cut);
       if (teacher === null) return;
       const last = featureLayer(teacher.description);
-      const start = teacher === whole && cut !== null ? { x: cut, after: after! } : { x };
+      const goesOn = teacher === whole && cut !== null;
+      const start = goesOn ? cut : x;
       const features =
-        "after" in start && start.after === last
-          ? start.x
-          : teacher.forward(start.x, { upTo: last, ...("after" in start && { after: start.after }) });
+        goesOn && after === last
+          ? start
+          : teacher.forward(start, { upTo: last, ...(goesOn && { after: after! }) });
       const logits = teacher.forward(features, { after: last });
       prepared.lesson = { logits: values(logits), features: values(features) };
     });

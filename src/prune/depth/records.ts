@@ -1,7 +1,6 @@
 /** What pruning leaves in its folder: one folder a network, each with a `result.json`. */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { isFile, listFolders, readWhole, writeWhole } from "../../data/files.ts";
+import { isFile, listFolders, readText, writeWhole } from "../../data/files.ts";
 import { ThumbnetError } from "../../errors.ts";
 import { formatJson } from "../../report/json.ts";
 import type { Figures } from "../measure.ts";
@@ -43,12 +42,6 @@ export interface CutRecord extends Common {
 
 export type DepthRecord = WholeRecord | AddedRecord | CutRecord;
 
-export async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true }).catch((error: Error) => {
-    throw new ThumbnetError(`${path}: ${error.message}`);
-  });
-}
-
 export async function writeRecord(folder: string, record: DepthRecord): Promise<void> {
   await writeWhole(join(folder, RECORD_FILE), formatJson({ format: FORMAT, ...record }));
 }
@@ -58,7 +51,7 @@ export async function readRecord(folder: string): Promise<DepthRecord | null> {
   const path = join(folder, RECORD_FILE);
   if (!(await isFile(path))) return null;
   try {
-    const { format, ...record } = JSON.parse(new TextDecoder().decode(await readWhole(path)));
+    const { format, ...record } = JSON.parse(await readText(path));
     if (format === FORMAT) return record as DepthRecord;
   } catch (error) {
     if (error instanceof ThumbnetError) throw error;

@@ -2,10 +2,11 @@
 import { htmlPage, htmlTable } from "../../report/page.ts";
 import {
   type Marker,
-  markerPath,
+  paretoFront,
   type ScatterOptions,
   type ScatterPoint,
   type ScatterSeries,
+  scatterLegend,
   scatterPlot,
 } from "../../report/scatter.ts";
 import { formatCount } from "../../report/table.ts";
@@ -157,17 +158,6 @@ function withPoints(report: DepthReport, points: readonly Placed[]): ScatterSeri
     .filter((series) => series.points.length > 0);
 }
 
-/** The points that no other is as far left of and as high as, by x. */
-function paretoFront(points: readonly ScatterPoint[]): ScatterPoint[] {
-  const sorted = [...points].sort((a, b) => a.x - b.x || b.y - a.y);
-  let best = Number.NEGATIVE_INFINITY;
-  return sorted.filter(({ y }) => {
-    if (y <= best) return false;
-    best = y;
-    return true;
-  });
-}
-
 function draw(report: DepthReport, plot: Plot): { series: ScatterSeries[]; svg: string } {
   const own = ownPoints(report, plot, (form) => form.accuracy.mean);
   const all = withPoints(report, [...own, ...publishedPoints(report, plot)]);
@@ -212,17 +202,6 @@ function drawLoss(report: DepthReport): string {
   });
 }
 
-function legend(all: readonly ScatterSeries[]): string {
-  const seen = new Map(all.map((series) => [series.name, series]));
-  const items = [...seen.values()].map(
-    (series) =>
-      `<span><svg viewBox="0 0 18 18" aria-hidden="true">${markerPath(series, 9, 9)}</svg>${escapeXml(series.name)}</span>`,
-  );
-  const front =
-    '<span><svg viewBox="0 0 18 18" aria-hidden="true"><path class="front" d="M0 9H18"/></svg>Pareto front, ours</span>';
-  return `<div class="legend">${items.join("\n")}${front}</div>`;
-}
-
 /** The page: plots, a table of all networks, how they were made. */
 export function depthReportPage(report: DepthReport): string {
   const drawn = PLOTS.map((plot) => draw(report, plot));
@@ -252,7 +231,10 @@ export function depthReportPage(report: DepthReport): string {
     [
       `<h1>Depth pruning of ${escapeXml(report.network)}</h1>`,
       `<p>${escapeXml(intro)}</p>${published}`,
-      legend(drawn.flatMap(({ series }) => series)),
+      scatterLegend(
+        drawn.flatMap(({ series }) => series),
+        "Pareto front, ours",
+      ),
       `<div class="plots">\n${plots.join("\n")}\n</div>`,
       "<h2>All networks</h2>",
       table,

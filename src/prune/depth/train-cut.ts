@@ -1,20 +1,18 @@
 /** Trains the head of one cut, and the tail with it where that is wanted. */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolder } from "../../data/files.ts";
 import type { TrainingSet } from "../../data/training-set.ts";
-import { ThumbnetError } from "../../errors.ts";
 import { elementCount } from "../../graph/shape.ts";
-import type { Batch, EpochOptions } from "../../train/batches.ts";
-import { epochBatches } from "../../train/batches.ts";
+import { type EpochOptions, epochBatches } from "../../train/batches.ts";
 import { readNetwork } from "../../train/checkpoint.ts";
 import { completeLabels, type LessonOptions, lessonObjective } from "../../train/distill.ts";
 import { BEST_FILE, type TrainHooks, type TrainOptions, type TrainResult, train } from "../../train/loop.ts";
 import { parametersChecksum } from "../../train/network/parameters.ts";
 import { Network } from "../../train/network.ts";
-import { cutNetwork, headNetwork, joinNetworks, type PlainNetwork, tailOf } from "./cut-network.ts";
+import { freshHead, joinNetworks, type PlainNetwork, tailOf } from "./cut-network.ts";
 import type { Cut } from "./cuts.ts";
 import { type PreparedExamples, Preparer } from "./features.ts";
-import { HEAD_PREFIX, headFor } from "./heads.ts";
+import { HEAD_PREFIX } from "./heads.ts";
 
 export interface CutOptions {
   /** Kind of head; see `headFor`. */
@@ -33,15 +31,13 @@ export interface CutOptions {
 }
 
 /** What all cuts share. */
-export interface CutSource {
+export interface CutSource extends Pick<TrainHooks, "batches"> {
   readonly plain: PlainNetwork;
   /** `plain`, for inference. */
   readonly network: Network;
   /** Another teacher than the network itself. */
   readonly teacher: Network | null;
   readonly data: TrainingSet;
-  /** Batches of the network's inputs; default: `epochBatches`. */
-  readonly batches?: (options: EpochOptions) => AsyncIterable<Batch>;
 }
 
 export interface TrainedCut {
@@ -96,14 +92,12 @@ export async function trainCut(
   const { plain, network: whole, data } = source;
   const { frozen, lesson, head, dropout, tailRate, train: settings } = options;
   const folder = join(out, TRAINING_FOLDER);
-  await mkdir(folder, { recursive: true }).catch((error: Error) => {
-    throw new ThumbnetError(`${folder}: ${error.message}`);
-  });
+  await makeFolder(folder);
   const classes = data.classes.length;
-  const joined = cutNetwork(plain, cut, head, classes, settings.seed, { dropout });
-  const layers = headFor(head, classes, cut.shape, { dropout });
-  const name = joined.description.name;
-  const student = frozen ? headNetwork(name, cut, layers, settings.seed) : joined;
+  const tail = tailOf(plain, cut);
+  const fresh = freshHead(plain, cut, head, classes, settings.seed, { dropout });
+  const joined = joinNetworks(tail, fresh);
+  const student = frozen ? fresh : joined;
   const teacher = lesson && (source.teacher ?? whole);
   const preparer = new Preparer({ whole, after: frozen ? cut.layer : null, teacher });
   const elements = elementCount(data.inputShape);
@@ -115,7 +109,7 @@ export async function trainCut(
   let cached: PreparedExamples | null = null;
   const cachedBatches = (epoch: EpochOptions) => {
     cached ??= preparer.examples(data.train, elements);
-    return asynchronous(cached.batches(epoch));
+    return cached.batches(epoch);
   };
   const network = new Network(student.description, student.parameters, "student/");
   try {
@@ -131,12 +125,8 @@ export async function trainCut(
     });
     if (!result.finished) return { plain: joined, result };
     const best = await readNetwork(join(folder, BEST_FILE));
-    return { plain: frozen ? joinNetworks(tailOf(plain, cut), best) : best, result };
+    return { plain: frozen ? joinNetworks(tail, best) : best, result };
   } finally {
     network.dispose();
   }
-}
-
-async function* asynchronous<T>(values: Iterable<T>): AsyncGenerator<T> {
-  yield* values;
 }

@@ -1,5 +1,6 @@
 /** One Adam step of one variable: assembly/train/elementwise.ts. */
-import { areFloat, type Kernel, sizeOf } from "./kernel.ts";
+import { elementCount } from "../../graph/shape.ts";
+import { areFloat, type Kernel } from "./kernel.ts";
 
 /**
  * Inputs value, first, second (the moments), gradient; attributes rate, beta1, beta2, correction2, epsilon.
@@ -9,24 +10,17 @@ export const ADAM = "ThumbnetAdam";
 
 export const adam: Kernel = (heap, { value, first, second, gradient }, attributes) => {
   if (!areFloat(value, first, second, gradient)) return null;
-  const inputs = [value!, first!, second!, gradient!] as const;
-  const outputs = inputs.slice(0, 3).map(({ shape }) => heap.output(shape));
-  const [newValue, newFirst, newSecond] = outputs.map((output) => heap.address(output));
+  const { shape } = value!;
+  const outputs = [heap.output(shape), heap.output(shape), heap.output(shape)] as const;
   const { rate, beta1, beta2, correction2, epsilon } = attributes;
   heap.kernels.adam(
-    heap.address(value!),
-    heap.address(first!),
-    heap.address(second!),
-    heap.address(gradient!),
-    newValue!,
-    newFirst!,
-    newSecond!,
-    sizeOf(value!.shape),
+    ...heap.addresses(value!, first!, second!, gradient!, ...outputs),
+    elementCount(shape),
     rate,
     beta1,
     beta2,
     correction2,
     epsilon,
   );
-  return outputs;
+  return [...outputs];
 };

@@ -1,79 +1,57 @@
 /** Batch normalisation with a fused clamp, over all axes but the last: assembly/train/batch_norm.ts. */
 import * as tf from "@tensorflow/tfjs-core";
-import { areFloat, type Kernel, sizeOf } from "./kernel.ts";
+import { elementCount } from "../../graph/shape.ts";
+import type { Heap } from "./heap.ts";
+import { type Attributes, areFloat, type Kernel } from "./kernel.ts";
 
 /** Inputs x, gamma, beta; attributes epsilon, low, high (infinite for no clamp). Outputs y, mean, variance. */
 export const BATCH_NORM = "ThumbnetBatchNorm";
 /** Inputs x, dy, gamma, beta, mean, variance; the same attributes. Outputs dx, dgamma, dbeta. */
 export const BATCH_NORM_GRADIENT = "ThumbnetBatchNormGradient";
 
-export const batchNorm: Kernel = (heap, { x, gamma, beta }, { epsilon, low, high }) => {
+/** What all of these take at the end: the form of x, attributes, scratch. */
+function lastArguments(heap: Heap, shape: readonly number[], { epsilon, low, high }: Attributes) {
+  const channels = shape.at(-1)!;
+  const scratch = heap.scratch(heap.kernels.batchNormScratch(channels));
+  return [elementCount(shape) / channels, channels, epsilon, low, high, scratch] as const;
+}
+
+/** A result of x's shape and two of one value a channel. */
+function results(heap: Heap, shape: number[]): [tf.TensorInfo, tf.TensorInfo, tf.TensorInfo] {
+  const channels = shape.at(-1)!;
+  return [heap.output(shape), heap.output([channels]), heap.output([channels])];
+}
+
+export const batchNorm: Kernel = (heap, { x, gamma, beta }, attributes) => {
   if (!areFloat(x, gamma, beta)) return null;
-  const channels = x!.shape.at(-1)!;
-  const [y, mean, variance] = [x!.shape, [channels], [channels]].map((shape) => heap.output(shape));
-  heap.kernels.batchNorm(
-    heap.address(x!),
-    heap.address(gamma!),
-    heap.address(beta!),
-    heap.address(y!),
-    heap.address(mean!),
-    heap.address(variance!),
-    sizeOf(x!.shape) / channels,
-    channels,
-    epsilon,
-    low,
-    high,
-    heap.scratch(heap.kernels.batchNormScratch(channels)),
-  );
-  return [y!, mean!, variance!];
+  const { shape } = x!;
+  const outputs = results(heap, shape);
+  const addresses = heap.addresses(x!, gamma!, beta!, ...outputs);
+  heap.kernels.batchNorm(...addresses, ...lastArguments(heap, shape, attributes));
+  return outputs;
 };
 
-export const batchNormGradient: Kernel = (heap, inputs, { epsilon, low, high }) => {
+export const batchNormGradient: Kernel = (heap, inputs, attributes) => {
   const { x, dy, gamma, beta, mean, variance } = inputs;
   if (!areFloat(x, dy, gamma, beta, mean, variance)) return null;
-  const channels = x!.shape.at(-1)!;
-  const [dx, dgamma, dbeta] = [x!.shape, [channels], [channels]].map((shape) => heap.output(shape));
-  heap.kernels.batchNormGradient(
-    heap.address(x!),
-    heap.address(dy!),
-    heap.address(gamma!),
-    heap.address(beta!),
-    heap.address(mean!),
-    heap.address(variance!),
-    heap.address(dx!),
-    heap.address(dgamma!),
-    heap.address(dbeta!),
-    sizeOf(x!.shape) / channels,
-    channels,
-    epsilon,
-    low,
-    high,
-    heap.scratch(heap.kernels.batchNormScratch(channels)),
-  );
-  return [dx!, dgamma!, dbeta!];
+  const { shape } = x!;
+  const outputs = results(heap, shape);
+  const addresses = heap.addresses(x!, dy!, gamma!, beta!, mean!, variance!, ...outputs);
+  heap.kernels.batchNormGradient(...addresses, ...lastArguments(heap, shape, attributes));
+  return outputs;
 };
 
-/** `tf.batchNorm`: given statistics. */
-export const fusedBatchNorm: Kernel = (heap, inputs, { varianceEpsilon }) => {
+/** `tf.batchNorm`: given statistics, no clamp. */
+export const fusedBatchNorm: Kernel = (heap, inputs, { varianceEpsilon: epsilon }) => {
   const { x, mean, variance, offset, scale } = inputs;
-  const channels = x!.shape.at(-1)!;
   if (!areFloat(x, mean, variance, offset, scale)) return null;
-  if ([mean, variance, offset, scale].some((tensor) => sizeOf(tensor!.shape) !== channels)) return null;
-  const y = heap.output(x!.shape);
-  heap.kernels.normalizeRows(
-    heap.address(x!),
-    heap.address(scale!),
-    heap.address(offset!),
-    heap.address(mean!),
-    heap.address(variance!),
-    heap.address(y),
-    sizeOf(x!.shape) / channels,
-    channels,
-    varianceEpsilon,
-    Number.NEGATIVE_INFINITY,
-    Number.POSITIVE_INFINITY,
-    heap.scratch(heap.kernels.batchNormScratch(channels)),
-  );
+  const { shape } = x!;
+  const channels = shape.at(-1)!;
+  if ([mean, variance, offset, scale].some((tensor) => elementCount(tensor!.shape) !== channels)) return null;
+  const y = heap.output(shape);
+  const addresses = heap.addresses(x!, scale!, offset!, mean!, variance!, y);
+  const attributes = { epsilon, low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
+  heap.kernels.normalizeRows(...addresses, ...lastArguments(heap, shape, attributes));
   return y;
 };
 

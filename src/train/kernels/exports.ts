@@ -1,3 +1,13 @@
+/** What kernels of batch normalisation take after their tensors. */
+type BatchNormArguments = readonly [
+  rows: number,
+  channels: number,
+  epsilon: number,
+  low: number,
+  high: number,
+  scratch: number,
+];
+
 /** What `assembly/train/index.ts` exports. Addresses are bytes in the backend's memory, counts are floats. */
 export interface TrainingExports {
   conv(window: number, x: number, filter: number, y: number, scratch: number): void;
@@ -26,12 +36,7 @@ export interface TrainingExports {
     y: number,
     mean: number,
     variance: number,
-    rows: number,
-    channels: number,
-    epsilon: number,
-    low: number,
-    high: number,
-    scratch: number,
+    ...rest: BatchNormArguments
   ): void;
   batchNormGradient(
     x: number,
@@ -43,12 +48,7 @@ export interface TrainingExports {
     dx: number,
     dgamma: number,
     dbeta: number,
-    rows: number,
-    channels: number,
-    epsilon: number,
-    low: number,
-    high: number,
-    scratch: number,
+    ...rest: BatchNormArguments
   ): void;
   normalizeRows(
     x: number,
@@ -57,12 +57,7 @@ export interface TrainingExports {
     mean: number,
     variance: number,
     y: number,
-    rows: number,
-    channels: number,
-    epsilon: number,
-    low: number,
-    high: number,
-    scratch: number,
+    ...rest: BatchNormArguments
   ): void;
   batchNormScratch(channels: number): number;
 

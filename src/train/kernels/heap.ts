@@ -1,6 +1,7 @@
 /** The wasm backend's memory with our kernels on it: addresses of tensors, outputs, scratch. */
 import type { backend_util, TensorInfo } from "@tensorflow/tfjs-core";
 import { ThumbnetError } from "../../errors.ts";
+import { elementCount } from "../../graph/shape.ts";
 import type { TrainingExports } from "./exports.ts";
 import { train } from "./wasm.generated.ts";
 
@@ -59,9 +60,14 @@ export class Heap {
     return this.#backend.dataIdMap.get(dataId).memoryOffset;
   }
 
+  /** Addresses of several tensors, to be spread into the arguments of a kernel. */
+  addresses<const T extends readonly TensorInfo[]>(...tensors: T): { [I in keyof T]: number } {
+    return tensors.map((tensor) => this.address(tensor)) as { [I in keyof T]: number };
+  }
+
   /** A new float32 tensor, not cleared. @throws ThumbnetError when the memory is full */
   output(shape: number[]): TensorInfo {
-    const floats = shape.reduce((product, size) => product * size, 1);
+    const floats = elementCount(shape);
     // The backend's allocator would take the size modulo 2^32.
     if (floats >= 2 ** 30) throw this.#full(`a tensor [${shape}]`);
     const info = this.#backend.makeOutput(shape, "float32");

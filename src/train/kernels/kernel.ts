@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { elementCount } from "../../graph/shape.ts";
 import type { Heap } from "./heap.ts";
 
 /** Attributes differ from kernel to kernel; the operators of TensorFlow.js have checked them. */
@@ -12,13 +13,9 @@ export type Kernel = (
   attributes: Attributes,
 ) => tf.TensorInfo | tf.TensorInfo[] | null;
 
-export function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
-}
-
 /** Whether all are float32 and none is empty. */
 export function areFloat(...tensors: (tf.TensorInfo | undefined)[]): boolean {
-  return tensors.every((tensor) => tensor?.dtype === "float32" && sizeOf(tensor.shape) > 0);
+  return tensors.every((tensor) => tensor?.dtype === "float32" && elementCount(tensor.shape) > 0);
 }
 
 /** Whether the backend that is active has a kernel. */

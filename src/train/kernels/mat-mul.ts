@@ -1,12 +1,13 @@
 /** Matrix product, [..., M, K] x [..., K, N], either transposed: assembly/train/gemm.ts. */
 import { ThumbnetError } from "../../errors.ts";
-import { areFloat, type Kernel, sizeOf } from "./kernel.ts";
+import { elementCount } from "../../graph/shape.ts";
+import { areFloat, type Kernel } from "./kernel.ts";
 
 /** Batches are equal, or one side has none. Both transposed at once is left to the stock kernel. */
 export const matMul: Kernel = (heap, { a, b }, { transposeA, transposeB }) => {
   if (!areFloat(a, b) || (transposeA && transposeB)) return null;
   const [outerA, outerB] = [a!.shape.slice(0, -2), b!.shape.slice(0, -2)];
-  const [batchA, batchB] = [sizeOf(outerA), sizeOf(outerB)];
+  const [batchA, batchB] = [elementCount(outerA), elementCount(outerB)];
   if (batchA !== batchB && batchA !== 1 && batchB !== 1) return null;
   if (batchA === batchB && outerA.join() !== outerB.join()) return null;
   const outer = batchA >= batchB ? outerA : outerB;

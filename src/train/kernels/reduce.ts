@@ -1,14 +1,15 @@
 /** Sum and mean over neighbouring axes, and their gradients' repetition: assembly/train/reduce.ts. */
 import { type TensorInfo, util } from "@tensorflow/tfjs-core";
+import { elementCount } from "../../graph/shape.ts";
 import type { Heap } from "./heap.ts";
-import { type Attributes, areFloat, type Kernel, sizeOf } from "./kernel.ts";
+import { type Attributes, areFloat, type Kernel } from "./kernel.ts";
 
 /** A shape as [outer, middle, inner] with `axes` (rising) the middle ones, or null where they are not neighbours. */
 function around(shape: number[], axes: number[]): [number, number, number] | null {
   const [first, last] = [axes[0], axes.at(-1)];
   if (first === undefined || last! - first !== axes.length - 1) return null;
   const parts = [shape.slice(0, first), shape.slice(first, last! + 1), shape.slice(last! + 1)];
-  return parts.map(sizeOf) as [number, number, number];
+  return parts.map(elementCount) as [number, number, number];
 }
 
 function reduce(

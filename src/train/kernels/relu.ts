@@ -1,5 +1,6 @@
 /** ReLU, ReLU6 and their gradient: assembly/train/elementwise.ts. */
-import { areFloat, type Kernel, sizeOf } from "./kernel.ts";
+import { elementCount } from "../../graph/shape.ts";
+import { areFloat, type Kernel } from "./kernel.ts";
 
 /** Inputs y (the output) and dy; attribute limit: 6, or Infinity. */
 export const RELU_GRADIENT = "ThumbnetReluGradient";
@@ -9,7 +10,7 @@ const clamp =
   (heap, { x }) => {
     if (!areFloat(x)) return null;
     const y = heap.output(x!.shape);
-    heap.kernels.relu(heap.address(x!), heap.address(y), sizeOf(x!.shape), limit);
+    heap.kernels.relu(heap.address(x!), heap.address(y), elementCount(x!.shape), limit);
     return y;
   };
 
@@ -20,6 +21,6 @@ export const reluGradient: Kernel = (heap, { y, dy }, { limit }) => {
   if (!areFloat(y, dy)) return null;
   const dx = heap.output(dy!.shape);
   const [output, gradient] = [heap.address(y!), heap.address(dy!)];
-  heap.kernels.reluGradient(output, gradient, heap.address(dx), sizeOf(dy!.shape), limit);
+  heap.kernels.reluGradient(output, gradient, heap.address(dx), elementCount(dy!.shape), limit);
   return dx;
 };

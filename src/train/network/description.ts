@@ -93,12 +93,26 @@ export type Layer =
   | Dense
   | Add;
 
+/** Logits that may answer in place of the last layer's. */
+export interface ExitLayer {
+  /** What its probabilities are called in exported models. */
+  readonly name: string;
+  /** The layer that gives its logits, [classes]. */
+  readonly layer: string;
+  /** What its logits are divided by before the softmax of exported models; default: 1. */
+  readonly temperature?: number;
+}
+
 export interface NetworkDescription {
   readonly name: string;
   /** [height, width, channels] */
   readonly inputShape: readonly [number, number, number];
   /** The last one gives the logits, [classes]; a softmax follows it in exported models. */
   readonly layers: readonly Layer[];
+  /** Early exits, in the order in which they are decided; each comes before the layers that it spares. */
+  readonly exits?: readonly ExitLayer[];
+  /** What the last layer's logits are divided by before the softmax of exported models; default: 1. */
+  readonly temperature?: number;
 }
 
 /** What layers call the network's input. */
@@ -122,6 +136,19 @@ export function layerIndex(network: NetworkDescription, name: string): number {
   if (index >= 0) return index;
   const names = network.layers.map((layer) => layer.name).join(", ");
   throw new ThumbnetError(`${network.name}: no layer "${name}"; there are: ${names}`);
+}
+
+/** The indices of all that a layer reads: of layers, or -1 for the network's input. */
+export function layersRead(network: NetworkDescription, index: number): number[] {
+  const layer = network.layers[index]!;
+  const other = layer.kind === "add" ? [layerIndex(network, layer.other)] : [];
+  return [inputIndex(network, index), ...other];
+}
+
+/** By layer: the layers that read it, in order. */
+export function layerReaders(network: NetworkDescription): number[][] {
+  const read = network.layers.map((_, i) => layersRead(network, i));
+  return network.layers.map((_, i) => Array.from(read.keys()).filter((reader) => read[reader]!.includes(i)));
 }
 
 function windowShape(input: Shape, layer: Kernel, channels: number): Shape {
@@ -160,7 +187,7 @@ function layerShape(layer: Layer, input: Shape, other: Shape | undefined): Shape
 /**
  * The output shape of every layer.
  *
- * @throws ThumbnetError naming the layer that does not fit, has a name twice or reads what is not before it
+ * @throws ThumbnetError naming the layer or exit that does not fit, has a name twice or reads what is not before it
  */
 export function layerShapes(network: NetworkDescription): Shape[] {
   const shapes: Shape[] = [];
@@ -184,6 +211,13 @@ export function layerShapes(network: NetworkDescription): Shape[] {
       throw new ThumbnetError(`${network.name}: layer "${layer.name}" (${layer.kind}): ${error.message}`);
     }
   });
+  for (const { name, layer } of network.exits ?? []) {
+    const shape = shapes[layerIndex(network, layer)] ?? network.inputShape;
+    if (sameShape(shape, shapes.at(-1)!) && layer !== network.layers.at(-1)!.name) continue;
+    const found = `layer "${layer}", which gives ${formatShape(shape)}`;
+    const wanted = `another layer than the last, of its shape ${formatShape(shapes.at(-1)!)}`;
+    throw new ThumbnetError(`${network.name}: exit "${name}" is ${found}; it must be ${wanted}`);
+  }
   return shapes;
 }
 

@@ -14,6 +14,12 @@ export interface Values {
 /** By name, `<layer>/<what>`; see `layerParameters`. */
 export type Parameters = ReadonlyMap<string, Values>;
 
+/** A network as plain data. */
+export interface PlainNetwork {
+  readonly description: NetworkDescription;
+  readonly parameters: Parameters;
+}
+
 /**
  * Fresh parameters: weights normal with variance 2 / fan-in (He et al. 2015), those of dense layers half that.
  * Each name has random numbers of its own, so that the same layer in another network starts alike.

@@ -69,6 +69,8 @@ export function parseDescription(text: string, name: string): NetworkDescription
     const problem = layerProblem(layer);
     if (problem !== null) throw fail(`layer ${i} ${problem}`);
   }
+  if (value.exits !== undefined)
+    throw fail('has "exits": thumbnet exits train adds them to a trained network');
   const description = value as unknown as NetworkDescription;
   layerShapes(description);
   return description;

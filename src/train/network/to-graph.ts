@@ -14,6 +14,7 @@ import {
   inputIndex,
   type Layer,
   layerIndex,
+  layerReaders,
   layerShapes,
   type NetworkDescription,
   type Shape,
@@ -21,6 +22,12 @@ import {
 import { checkParameters, type Parameters } from "./parameters.ts";
 
 type Weighted = Extract<Layer, { kind: "conv" | "pointwise" | "depthwise" | "dense" }>;
+
+/** The threshold of exits that answer nothing, until better ones are chosen. */
+const NEVER = 1;
+
+/** The output of the last layer. */
+const PROBABILITIES = "probabilities";
 
 const isWeighted = (layer: Layer): layer is Weighted => "bias" in layer;
 
@@ -71,7 +78,7 @@ class Exporter {
   readonly #network: NetworkDescription;
   readonly #parameters: Parameters;
   readonly #shapes: readonly Shape[];
-  readonly #readers: readonly number[];
+  readonly #readers: readonly (readonly number[])[];
   /** The tensor of each layer's output; of the input at -1. */
   readonly #outputs = new Map<number, number>();
 
@@ -79,13 +86,7 @@ class Exporter {
     this.#network = network;
     this.#parameters = parameters;
     this.#shapes = layerShapes(network);
-    this.#readers = network.layers.map(
-      (layer, i) =>
-        network.layers.filter(
-          (reader, j) =>
-            inputIndex(network, j) === i || (reader.kind === "add" && reader.other === layer.name),
-        ).length,
-    );
+    this.#readers = layerReaders(network);
     this.#outputs.set(-1, this.#tensor("input", [1, ...network.inputShape]));
   }
 
@@ -109,8 +110,8 @@ class Exporter {
   /** The next layer, if it is of this kind and alone reads layer `index`. */
   #follower<K extends Layer["kind"]>(index: number, kind: K): Extract<Layer, { kind: K }> | undefined {
     const next = this.#network.layers[index + 1];
-    const reads = next?.kind === kind && inputIndex(this.#network, index + 1) === index;
-    return reads && this.#readers[index] === 1 ? (next as Extract<Layer, { kind: K }>) : undefined;
+    const isRead = this.#readers[index]!.length === 1 && this.#readers[index]![0] === index + 1;
+    return isRead && next?.kind === kind ? (next as Extract<Layer, { kind: K }>) : undefined;
   }
 
   /** The activation that follows layer `index`, and how many layers it takes. */
@@ -121,15 +122,39 @@ class Exporter {
   }
 
   run(): Graph {
-    const { layers, name } = this.#network;
-    for (let i = 0; i < layers.length; i++) i += this.#layer(i);
+    const { layers, name, exits = [] } = this.#network;
     const classes = this.#shapes.at(-1)!;
     if (classes.length !== 1)
       throw new ThumbnetError(`${name}: the last layer gives [${classes}], not [classes]`);
-    const logits = this.#outputs.get(layers.length - 1)!;
-    const output = this.#operator("SOFTMAX", [logits], { beta: 1 }, "probabilities", [1, ...classes]);
+    const outputs = new Map<string, number>();
+    const answer = (layer: string, output: string, temperature = 1) => {
+      const logits = this.#outputs.get(layerIndex(this.#network, layer))!;
+      const options = { beta: Math.fround(1 / temperature) };
+      outputs.set(output, this.#operator("SOFTMAX", [logits], options, output, [1, ...classes]));
+    };
+    for (let i = 0; i < layers.length; i++) {
+      i += this.#layer(i);
+      // An exit's probabilities come before the layers that it spares.
+      for (const exit of exits)
+        if (exit.layer === layers[i]!.name) answer(exit.layer, exit.name, exit.temperature);
+    }
+    answer(layers.at(-1)!.name, PROBABILITIES, this.#network.temperature);
     const { tensors, operators } = this;
-    return { name, tensors, operators, inputs: [0], outputs: [output] };
+    const of = (output: string) => outputs.get(output)!;
+    return {
+      name,
+      tensors,
+      operators,
+      inputs: [0],
+      outputs: [of(PROBABILITIES), ...exits.map((exit) => of(exit.name))],
+      ...(exits.length > 0 && {
+        exits: exits.map((exit) => ({
+          tensor: of(exit.name),
+          criterion: "top" as const,
+          thresholds: [NEVER],
+        })),
+      }),
+    };
   }
 
   /** Adds the operators of a layer. @returns how many layers after it went into them */
@@ -231,8 +256,8 @@ class Exporter {
 }
 
 /**
- * The float graph that gives the network's class probabilities: the folded layers and a softmax. Write it with
- * `tfliteFromGraph` and `writeTflite`.
+ * The float graph that gives the network's class probabilities: the folded layers and a softmax; those of exits come
+ * after the first output, in order, and answer nothing as yet (see `tuneExits`). Write it with `tfliteFromGraph` and `writeTflite`.
  *
  * @throws ThumbnetError when the parameters do not fit, or a layer has no form in a `.tflite`
  */

@@ -1,0 +1,201 @@
+import { basename, join } from "node:path";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { makeFolder, writeWhole } from "../data/files.ts";
+import { tfliteFromGraph } from "../graph/to-tflite.ts";
+import { findCut } from "../prune/depth/cuts.ts";
+import { HEAD_HELP } from "../prune/depth/heads.ts";
+import type { ExitTrainHooks, ExitTrainOptions } from "../prune/exits/train-exits.ts";
+import { quantizeOnSet } from "../quantize/from-set.ts";
+import { formatTable } from "../report/table.ts";
+import { writeTflite } from "../tflite/write.ts";
+import { writeNetwork } from "../train/checkpoint.ts";
+import { graphFromNetwork } from "../train/network/to-graph.ts";
+import {
+  jsonOption,
+  note,
+  parseNumber,
+  parseWhole,
+  percent,
+  print,
+  printJson,
+  TRAINING_SET_HELP,
+} from "./common.ts";
+import { addQuantizeOptions, type QuantizeValues } from "./quantize.ts";
+import {
+  checkClasses,
+  describeData,
+  openTrainingData,
+  reportStopped,
+  showEpoch,
+  showStep,
+  startBackend,
+  withBackground,
+} from "./training.ts";
+import {
+  addTeacherOptions,
+  addTrainingOptions,
+  type TeacherValues,
+  type TrainingValues,
+  trainOptions,
+} from "./training-options.ts";
+
+interface ExitOption {
+  readonly cut: string;
+  readonly head: string;
+}
+
+interface ExitsTrainOptions extends TrainingValues, TeacherValues, QuantizeValues {
+  readonly data: string;
+  readonly out: string;
+  readonly exit: readonly ExitOption[];
+  readonly weight: number;
+  readonly frozen?: boolean;
+  readonly trunkLr: number;
+  readonly distill?: boolean;
+  readonly dropout: number;
+  readonly featureCache: number;
+  readonly json?: boolean;
+}
+
+/** The network with its exits, for `quantize`, other tools, and the chip. */
+const FILES = { network: "best.ckpt", float: "float.tflite", int8: "int8.tflite" } as const;
+
+/** Of the choice of calibration examples: the same for all runs, so that only networks differ. */
+const CALIBRATION_SEED = 1;
+
+function parseExit(text: string, before: readonly ExitOption[] = []): readonly ExitOption[] {
+  const match = /^([^=]+)=([^=]+)$/.exec(text);
+  if (match === null) throw new InvalidArgumentError("It must be CUT=HEAD, such as block1=48s2,48.");
+  return [...before, { cut: match[1]!, head: match[2]! }];
+}
+
+function exitOptions(options: ExitsTrainOptions): ExitTrainOptions {
+  const { temperature, teacherShare: share } = options;
+  const isTaught = options.distill || options.teacher !== undefined;
+  return {
+    exits: options.exit,
+    weight: options.weight,
+    frozen: options.frozen ?? false,
+    trunkRate: options.trunkLr,
+    dropout: options.dropout,
+    lesson: isTaught ? { temperature, share } : null,
+    train: trainOptions(options),
+    cacheBytes: 2 ** 20 * options.featureCache,
+  };
+}
+
+async function trainCommand(model: string, options: ExitsTrainOptions): Promise<void> {
+  const settings = exitOptions(options);
+  const { name: backend } = await startBackend(options);
+  const [{ openNetwork }, { trainExits }] = await Promise.all([
+    import("../train/open-network.ts"),
+    import("../prune/exits/train-exits.ts"),
+  ]);
+  const network = await openNetwork(model);
+  for (const { cut } of options.exit) findCut(network.description, cut);
+  const teacher = options.teacher === undefined ? null : await openNetwork(options.teacher);
+  const { inputShape } = network.description;
+  const withUnlabelled = settings.lesson !== null;
+  const training = await openTrainingData({ path: options.data, pictureShape: inputShape, withUnlabelled });
+  const { data, job } = training;
+  checkClasses(model, network.classes, training);
+  if (teacher !== null) checkClasses(options.teacher!, teacher.classes, training);
+  note(`${basename(model)}; ${describeData(data, backend)}`);
+  await makeFolder(options.out);
+  const { epochs } = settings.train;
+  const label = (part: number, parts: number) => (parts > 1 ? `exit ${part + 1}/${parts}: ` : "");
+  const hooks: ExitTrainHooks = {
+    onStep: (part, parts, report) => showStep(report, epochs, label(part, parts)),
+    onEpoch: (part, parts, report) => showEpoch(report, epochs, label(part, parts)),
+  };
+  const trained = await withBackground(job, (background) =>
+    trainExits(network, teacher, data, options.out, settings, { ...hooks, ...background }),
+  );
+  if (trained === null) {
+    reportStopped();
+    return;
+  }
+  const { plain, calibration } = trained;
+  const { description, parameters } = plain;
+  const command = `thumbnet ${process.argv.slice(2).join(" ")}`;
+  const origin = { command, data: data.name, options: settings, calibration };
+  const trainedNetwork = { description, parameters, classes: data.classes, origin };
+  await writeNetwork(join(options.out, FILES.network), trainedNetwork);
+  const graph = graphFromNetwork(description, parameters);
+  await writeWhole(join(options.out, FILES.float), writeTflite(tfliteFromGraph(graph)));
+  const { range, outside, weights, biasCorrection } = options;
+  const { bytes, model: int8 } = await quantizeOnSet(
+    graph,
+    data,
+    { calibration: options.calibration, seed: CALIBRATION_SEED },
+    { range, outside, weights, biasCorrection },
+    description.name,
+  );
+  int8.dispose();
+  await writeWhole(join(options.out, FILES.int8), bytes);
+  if (options.json) {
+    printJson(origin);
+    return;
+  }
+  const right = { align: "right" } as const;
+  const columns = [{ title: "output" }, { title: "at" }, { title: "temperature", ...right }];
+  const error = (value: number | null) => (value === null ? "" : percent(value));
+  print(
+    formatTable(
+      [...columns, { title: "calibration error", ...right }, { title: "before", ...right }],
+      calibration.map(({ temperature, errorBefore, errorAfter }, i) => [
+        i === 0 ? "final" : description.exits![i - 1]!.name,
+        i === 0 ? "" : `${options.exit[i - 1]!.cut}=${options.exit[i - 1]!.head}`,
+        temperature.toFixed(2),
+        error(errorAfter),
+        error(errorBefore),
+      ]),
+    ),
+  );
+  print(`${join(options.out, FILES.int8)}, ${FILES.float}, ${FILES.network}: exits tune chooses thresholds`);
+}
+
+export function exitsTrainCommand(): Command {
+  const command = new Command("train")
+    .description("Trains heads that may answer early, together with the network or on it as it is.")
+    .argument("<model>", "float network: best.ckpt of thumbnet train, or a .tflite file")
+    .requiredOption("--data <dir>", "training set")
+    .requiredOption("--out <dir>", "folder for the networks; a run that was stopped there goes on")
+    .addOption(
+      new Option(
+        "--exit <cut=head>",
+        `a head after a block; may be given again, in order. Heads: ${HEAD_HELP}`,
+      )
+        .argParser(parseExit)
+        .makeOptionMandatory(),
+    )
+    .addOption(
+      new Option("--weight <weight>", "of each exit's loss, beside that of the whole network")
+        .default(1)
+        .argParser(parseNumber(0.001, 1000)),
+    )
+    .option("--frozen", "leave the network as it is, and train each head alone")
+    .addOption(
+      new Option("--trunk-lr <factor>", "of the network that is given, times the learning rate of the heads")
+        .default(0.3)
+        .argParser(parseNumber(0, 10)),
+    )
+    .option("--distill", "exits learn what the whole network answers, also for examples without a class");
+  return addQuantizeOptions(addTeacherOptions(addTrainingOptions(command, { epochs: 20 })))
+    .addOption(
+      new Option("--dropout <share>", "of the features before the last layer of a head")
+        .default(0)
+        .argParser(parseNumber(0, 0.9)),
+    )
+    .addOption(
+      new Option(
+        "--feature-cache <MiB>",
+        "memory for features of a frozen network, kept where --augmentation is 0",
+      )
+        .default(1500)
+        .argParser(parseWhole(0)),
+    )
+    .addOption(jsonOption())
+    .addHelpText("after", `\n${TRAINING_SET_HELP}`)
+    .action(trainCommand);
+}

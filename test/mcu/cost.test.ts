@@ -1,0 +1,80 @@
+// The cost model against the emulated chip, on networks that it was not fitted to.
+import { describe, expect, it } from "vitest";
+import { COEFFICIENTS, FITTED_TO, STACK } from "../../src/mcu/cost/coefficients.ts";
+import { type Coefficients, predictCycles } from "../../src/mcu/cost/model.ts";
+import { createEmulator } from "../../src/mcu/emulator.ts";
+import { loadFirmware } from "../../src/mcu/firmware.ts";
+import { compileGraph, compileTflite } from "../../src/plan/compile.ts";
+import { KERNELS } from "../../src/plan/layout.ts";
+import { OPTIMIZE } from "../../src/plan/plan.ts";
+import { Random } from "../support/random.ts";
+import { OPERATOR_KINDS, randomGraph } from "../support/random-graph.ts";
+import { hasShared, readShared } from "../support/shared.ts";
+
+const TOLERANCE = 0.05;
+const NETWORKS = 40;
+const REFERENCES = [
+  "kws_ref_model",
+  "vww_96_int8",
+  "pretrainedResnet_quant",
+  "ad01_int8",
+  "str_ww_ref_model",
+] as const;
+/** Takes as many exponentials as elements of its input are large: no shape says how long that is. */
+const UNPREDICTABLE = "SOFTMAX";
+
+const { sha256 } = loadFirmware();
+/** What to do when a prediction is off. */
+const hint =
+  sha256 === FITTED_TO
+    ? "the counts of src/mcu/cost do not say what the kernels do"
+    : "the firmware is not the one that was fitted to: run node scripts/fit-cost-model.mjs";
+
+function expectClose(predicted: number, emulated: number, what: string): void {
+  const error = predicted / emulated - 1;
+  const message = `${what}: ${predicted} cycles predicted, ${emulated} emulated; ${hint}`;
+  expect(Math.abs(error), message).toBeLessThan(TOLERANCE);
+}
+
+describe("the cost model", () => {
+  it("has coefficients and stack for every kernel, none below 0", () => {
+    expect(Object.keys(COEFFICIENTS).sort()).toEqual(Object.keys(KERNELS).sort());
+    expect(Object.keys(STACK).sort()).toEqual(Object.keys(KERNELS).sort());
+    for (const [kernel, values] of Object.entries(COEFFICIENTS as Coefficients)) {
+      expect(Math.min(...Object.values(values)), kernel).toBeGreaterThan(0);
+    }
+  });
+
+  it(`predicts random networks within ${100 * TOLERANCE} %`, () => {
+    const kinds = OPERATOR_KINDS.filter((kind) => kind !== UNPREDICTABLE);
+    for (let seed = 0; seed < NETWORKS; seed++) {
+      const { graph, inputs } = randomGraph(6000 + seed, { operators: 10, elements: 6000, kinds });
+      const image = compileGraph(graph);
+      const { cycles } = createEmulator(image).run(inputs);
+      expectClose(predictCycles(image).cycles, cycles, graph.name);
+    }
+  });
+
+  it("gives every operator its own cycles, those without work none", () => {
+    const { graph, inputs } = randomGraph(6007, { operators: 12, kinds: ["CONV_2D", "RESHAPE", "ADD"] });
+    const image = compileGraph(graph);
+    const { operators } = createEmulator(image).run(inputs);
+    const predicted = predictCycles(image).operators;
+    expect(predicted.map(({ index }) => index)).toEqual(operators.map(({ index }) => index));
+    expect(predicted.map(({ cycles }) => cycles > 0)).toEqual(operators.map(({ cycles }) => cycles > 0));
+  });
+
+  it.skipIf(!hasShared).each(REFERENCES)("predicts %s, whatever it is planned for", (name) => {
+    const tflite = readShared("models", "mlperf-tiny", `${name}.tflite`);
+    for (const optimize of OPTIMIZE) {
+      const image = compileTflite(tflite, name, { optimize });
+      const emulator = createEmulator(image);
+      const random = new Random(1);
+      const inputs = emulator.inputs.map(({ elements }) =>
+        Int8Array.from({ length: elements }, () => random.integer(-128, 127)),
+      );
+      const { cycles } = emulator.run(inputs);
+      expectClose(predictCycles(image).cycles, cycles, `${name}, ${optimize}`);
+    }
+  });
+});
