@@ -37,7 +37,7 @@ import {
   pointwise_s8_scratch_bytes,
 } from "./kernels/pointwise_s8";
 import { softmax_s8 } from "./kernels/softmax_s8";
-import { formCounts } from "./support/channels";
+import { formCounts } from "./support/pack_block";
 import { inputBytes, overwritesInput } from "./support/overlap";
 import { CONSTANT_BIT } from "./support/operand";
 import * as R from "./support/records";

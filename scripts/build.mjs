@@ -68,6 +68,8 @@ function compile(target, entry) {
     "--enable-sign-ext",
     "--enable-mutable-globals",
     "--enable-nontrapping-float-to-int",
+    // Hot loops stay functions of their own: a register allocator does worse in one that holds every kernel.
+    "--one-caller-inline-max-function-size=100",
     ...features,
   ];
   node(bin("binaryen", "wasm-opt"), [raw, "-o", optimized, ...flags, "--strip-debug", "--strip-producers"]);

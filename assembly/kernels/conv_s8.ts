@@ -4,26 +4,18 @@
  * input zero point. Per output channel int32 bias (zero point folded in) and requantisation; see
  * docs/arithmetic.md.
  */
-import { setTables, setTarget } from "../support/channels";
-import {
-  multiplyPixels,
-  packedBytes,
-  packPlain,
-  packWeights,
-  plainBytes,
-  plainRows,
-  rowsBytes,
-  setPixels,
-  setWindow,
-  weightRow,
-} from "../support/gemm";
+import { setTarget, target } from "../support/channels";
+import { multiplyPixels, packedBytes, packWeights, setPixels, setWindow } from "../support/gemm";
 import { addressOf } from "../support/operand";
+import { setTables } from "../support/pack_block";
 import { ConvS8Record, Requantization } from "../support/records";
 import { toInt8 } from "../support/requantization";
+import { packPlain, plainBytes, plainRows, rowsBytes, weightRow } from "../support/weight_rows";
 import { coveredHeight, groupInputs, rowStride, widenInput } from "../support/widen";
+import { isWinograd, winograd, winogradBytes, winogradPack, winogradScratch } from "../support/winograd";
 
 /*
- * The vector path widens the input of a group once, padding put around it, so that a window's rows are runs of int16
+ * The vector path: most 3x3 convolutions with stride 1 as in winograd.ts. For others it widens the input of a group once, padding put around it, so that a window's rows are runs of int16
  * and nothing inside asks where the border is. With dilation the taps of a row lie apart: then each tap is a row.
  */
 
@@ -41,7 +33,7 @@ function depthOf(r: ConvS8Record): i32 {
 }
 
 export function conv_s8_packed_bytes(r: ConvS8Record): usize {
-  if (ASC_FEATURE_SIMD) return <usize>r.groups * groupBytes(r);
+  if (ASC_FEATURE_SIMD) return isWinograd(r) ? winogradBytes(r) : <usize>r.groups * groupBytes(r);
   return plainBytes(r.outputChannels, depthOf(r), r.sparse != 0);
 }
 
@@ -53,7 +45,9 @@ function groupBytes(r: ConvS8Record): usize {
 }
 
 export function conv_s8_scratch_bytes(r: ConvS8Record): usize {
-  return ASC_FEATURE_SIMD ? max((<usize>coveredHeight(r) * rowStride(r) + 8) << 1, rowsBytes(depthOf(r))) : 0;
+  if (!ASC_FEATURE_SIMD) return 0;
+  if (isWinograd(r)) return winogradScratch(r);
+  return max((<usize>coveredHeight(r) * rowStride(r) + 8) << 1, rowsBytes(depthOf(r)));
 }
 
 export function conv_s8_pack(r: ConvS8Record, image: usize, packed: usize, scratch: usize): void {
@@ -61,6 +55,10 @@ export function conv_s8_pack(r: ConvS8Record, image: usize, packed: usize, scrat
     const outputs = <i32>r.outputChannels / r.groups;
     let weights = image + r.weights;
     setTables(image + r.requantization, r.outputZeroPoint, r.activationMin, r.activationMax);
+    if (isWinograd(r)) {
+      winogradPack(r, packed, weights);
+      return;
+    }
     setRuns(r);
     for (let group = 0; group < <i32>r.groups; group++) {
       weights = packWeights(packed, weights, group * outputs, outputs, r.sparse != 0, scratch);
@@ -97,8 +95,13 @@ function convVector(r: ConvS8Record, input: usize, output: usize, packed: usize,
   const groups = <i32>r.groups;
   const inputs = groupInputs(r);
   const outputs = <i32>r.outputChannels / groups;
-  setRuns(r);
   setTarget(r.outputChannels, outputs, r.outputZeroPoint, r.activationMin, r.activationMax);
+  if (isWinograd(r)) {
+    target.row = <i32>r.outputWidth * r.outputChannels;
+    winograd(r, input, output, packed, scratch);
+    return;
+  }
+  setRuns(r);
   const width = <i32>r.outputWidth;
   const right = (<i32>r.strideWidth * inputs) << 1;
   // From the last pixel of a row to the first of the next.

@@ -5,8 +5,9 @@
  *
  * The vector path (multiplier 1) works on eight channels at a time; see row_pairs.ts.
  */
-import { BLOCK_BYTES, blockStart, CHANNELS, packBlock, setSumRange, setTables, setTarget } from "../support/channels";
+import { BLOCK_BYTES, blockStart, CHANNELS, setTarget } from "../support/channels";
 import { addressOf } from "../support/operand";
+import { packBlock, setSumRange, setTables } from "../support/pack_block";
 import { DepthwiseS8Record, Requantization } from "../support/records";
 import { packStarts, toInt8 } from "../support/requantization";
 import {
@@ -14,6 +15,7 @@ import {
   multiplyPicture,
   PAIR_BYTES,
   pairsOfTaps,
+  placeOfTap,
   prepareInterleaved,
   setShape,
 } from "../support/row_pairs";
@@ -43,8 +45,7 @@ export function depthwise_s8_scratch_bytes(r: DepthwiseS8Record): usize {
 }
 
 /**
- * For each block of channels: its requantisation, then for each column of taps and pair of rows [8][2] int16; of a
- * kernel of one row, for each pair of columns.
+ * For each block of channels: its requantisation, then for each pair of taps [8][2] int16.
  */
 export function depthwise_s8_pack(r: DepthwiseS8Record, image: usize, packed: usize): void {
   const channels = <i32>r.outputChannels;
@@ -53,8 +54,7 @@ export function depthwise_s8_pack(r: DepthwiseS8Record, image: usize, packed: us
     const t = changetype<Requantization>(image + r.requantization);
     packStarts(packed, t, image + r.weights, taps, channels, 1, 0, r.inputZeroPoint);
   } else if (ASC_FEATURE_SIMD) {
-    const width = r.kernelHeight == 1 ? 1 : <i32>r.kernelWidth;
-    const pairs = pairsOfTaps(r) / width;
+    const width = <i32>r.kernelWidth;
     setTables(image + r.requantization, r.outputZeroPoint, r.activationMin, r.activationMax);
     for (let first = 0; first < channels; first += CHANNELS) {
       const start = blockStart(first, channels);
@@ -64,9 +64,9 @@ export function depthwise_s8_pack(r: DepthwiseS8Record, image: usize, packed: us
         const weights = image + r.weights + (start + i);
         setSumRange(i, weights, taps, channels, 0);
         for (let tap = 0; tap < taps; tap++) {
-          const y = tap / width, x = tap % width;
-          const at = values + <usize>(x * pairs + (y >> 1)) * PAIR_BYTES + (<usize>i << 2);
-          store<i16>(at + (<usize>(y & 1) << 1), load<i8>(weights + tap * channels));
+          const place = placeOfTap(r, tap / width, tap % width);
+          const pair = values + <usize>(place >> 1) * PAIR_BYTES + (<usize>i << 2);
+          store<i16>(pair + (<usize>(place & 1) << 1), load<i8>(weights + tap * channels));
         }
       }
       packBlock(packed, start, channels, min(CHANNELS, channels - first));

@@ -3,20 +3,10 @@
  * int8. Bias int32 for each output channel (zero points folded in); one requantisation, or one for each; weights may
  * have a zero point. See docs/arithmetic.md.
  */
-import {
-  BLOCK_BYTES,
-  biasHigh,
-  biasLow,
-  CHANNELS,
-  packBlock,
-  setSumRange,
-  setTables,
-  setTarget,
-  storeOne,
-  widenSumRange,
-} from "../support/channels";
+import { biasHigh, biasLow, BLOCK_BYTES, CHANNELS, setTarget, storeOne } from "../support/channels";
 import { widen } from "../support/gemm";
 import { addressOf } from "../support/operand";
+import { packBlock, setSumRange, setTables, widenSumRange } from "../support/pack_block";
 import { FullyConnectedS8Record, Requantization } from "../support/records";
 import { startOf, toInt8 } from "../support/requantization";
 

@@ -2,24 +2,24 @@
  * 1x1 convolution, stride 1: input [pixels, C_in], weights [C_out, C_in], output [pixels, C_out], all int8.
  * Per output channel int32 bias (input zero point folded in) and requantisation; see docs/arithmetic.md.
  */
-import { setTables, setTarget } from "../support/channels";
+import { setTarget } from "../support/channels";
 import {
+  groupBytes,
+  multiplyGroups,
   multiplyPixels,
   packedBytes,
-  packPlain,
   packWeights,
   PIXELS,
-  plainBytes,
-  plainRows,
-  rowsBytes,
   setPixels,
   setWindow,
-  weightRow,
   widen,
+  widenGroups,
 } from "../support/gemm";
 import { addressOf } from "../support/operand";
+import { setTables } from "../support/pack_block";
 import { PointwiseS8Record, Requantization } from "../support/records";
 import { toInt8 } from "../support/requantization";
+import { packPlain, plainBytes, plainRows, rowsBytes, weightRow } from "../support/weight_rows";
 
 /** Bytes of widened inputs at a time: they stay in the first-level cache beside the weights of a block. */
 const CHUNK_BYTES: i32 = 8192;
@@ -28,7 +28,7 @@ const CHUNK_BYTES: i32 = 8192;
 // @ts-ignore: decorator
 @inline
 function chunkPixels(r: PointwiseS8Record): i32 {
-  return max(PIXELS, (CHUNK_BYTES / (<i32>r.inputChannels << 1)) & -PIXELS);
+  return max(1, CHUNK_BYTES / groupBytes(r.inputChannels)) * PIXELS;
 }
 
 export function pointwise_s8_packed_bytes(r: PointwiseS8Record): usize {
@@ -37,7 +37,7 @@ export function pointwise_s8_packed_bytes(r: PointwiseS8Record): usize {
 }
 
 export function pointwise_s8_scratch_bytes(r: PointwiseS8Record): usize {
-  return ASC_FEATURE_SIMD ? max(<usize>(chunkPixels(r) * r.inputChannels + 16) << 1, rowsBytes(r.inputChannels)) : 0;
+  return ASC_FEATURE_SIMD ? max(<usize>((chunkPixels(r) / PIXELS) * groupBytes(r.inputChannels) + 16), rowsBytes(r.inputChannels)) : 0;
 }
 
 export function pointwise_s8_pack(r: PointwiseS8Record, image: usize, packed: usize, scratch: usize): void {
@@ -64,13 +64,20 @@ function pointwiseVector(r: PointwiseS8Record, input: usize, output: usize, pack
   const chunk = chunkPixels(r);
   setWindow(depth, 1, 0, 1, 0);
   setTarget(channels, channels, r.outputZeroPoint, r.activationMin, r.activationMax);
-  for (let left = <i32>r.pixels; left > 0; left -= chunk) {
-    const count = min(chunk, left);
-    widen(scratch, input, count * depth);
-    setPixels(count, count, depth << 1, 0);
+  let left = <i32>r.pixels;
+  while (left >= PIXELS) {
+    const groups = min(chunk, left) / PIXELS;
+    widenGroups(scratch, input, depth, groups);
+    multiplyGroups(scratch, groups, packed, output);
+    const done = groups * PIXELS;
+    input += done * depth;
+    output += done * channels;
+    left -= done;
+  }
+  if (left > 0) {
+    widen(scratch, input, left * depth);
+    setPixels(left, left, depth << 1, 0);
     multiplyPixels(scratch, packed, output);
-    input += chunk * depth;
-    output += chunk * channels;
   }
 }
 

@@ -15,15 +15,13 @@ import {
   CHANNELS,
   isQuick,
   keep,
-  packBlock,
-  setSumRange,
   storeKept,
   storeOne,
   storeTwo,
   target,
 } from "./channels";
-import { Requantization } from "./records";
-import { packStarts } from "./requantization";
+import { packBlock, setSumRange } from "./pack_block";
+import { expandRow, weightRow } from "./weight_rows";
 
 const PAIR_BYTES: usize = 32;
 const COUNT_BYTES: usize = 16;
@@ -81,56 +79,6 @@ export function packedBytes(length: i32, count: i32, channels: i32): usize {
   return <usize>((channels + CHANNELS - 1) / CHANNELS) * blockBytes(pairsOf(length, count));
 }
 
-/** Bytes of an output channel's weights in the image: whole words, filled up in front. */
-// @ts-ignore: decorator
-@inline
-export function weightRow(depth: i32): i32 {
-  return (depth + 3) & ~3;
-}
-
-/** The weights of one output channel, dense or sparse, to `target`, as in a dense row. Returns the next channel's. */
-export function expandRow(weights: usize, depth: i32, sparse: bool, target: usize): usize {
-  const stride = weightRow(depth);
-  if (!sparse) {
-    memory.copy(target, weights, stride);
-    return weights + stride;
-  }
-  memory.fill(target, 0, stride);
-  target += stride - depth;
-  let pair = weights + 2;
-  const end = pair + (<usize>load<u16>(weights) << 1);
-  for (; pair < end; pair += 2) {
-    target += load<u8>(pair, 1);
-    store<i8>(target++, load<i8>(pair));
-  }
-  return end;
-}
-
-/** Room for the rows of a block while they are packed. */
-export function rowsBytes(depth: i32): usize {
-  return <usize>CHANNELS * weightRow(depth);
-}
-
-/** What kernels without vectors need: where sums start, i32 for each channel; then sparse weights as dense rows. */
-export function plainBytes(channels: i32, depth: i32, sparse: bool): usize {
-  return (<usize>channels << 2) + (sparse ? <usize>channels * weightRow(depth) : 0);
-}
-
-export function plainRows(packed: usize, channels: i32): usize {
-  return packed + (<usize>channels << 2);
-}
-
-export function packPlain(packed: usize, t: Requantization, weights: usize, depth: i32, sparse: bool): void {
-  const channels = <i32>t.channels;
-  const stride = weightRow(depth);
-  if (sparse) {
-    const rows = plainRows(packed, channels);
-    for (let c = 0; c < channels; c++) weights = expandRow(weights, depth, true, rows + <usize>c * stride);
-    weights = rows;
-  }
-  packStarts(packed, t, weights + (stride - depth), depth, 1, stride, 0, 0);
-}
-
 /**
  * Packs weights [channels, rows, columns, length] int8 of an image, and the requantisation of channels
  * [start, start + channels); `tables` and `window` are set. Returns the weights behind these.
@@ -165,16 +113,17 @@ export function packWeights(
       const runStart = (run / window.columns) * window.rowStride + (run % window.columns) * window.columnStride;
       for (let k = 0; k < length; k += 2) {
         const at = values + <usize>kept * PAIR_BYTES;
+        // The second of a last single input is none.
+        const mask = k + 1 < length ? 0xffffffff : 0xffff;
         let any = 0;
-        memory.fill(at, 0, PAIR_BYTES);
+        let from = rows + <usize>(stride - depth + run * length + k);
         for (let c = 0; c < count; c++) {
-          const from = rows + <usize>(c * stride + stride - depth + run * length + k);
-          const a = <i32>load<i8>(from);
-          const b = k + 1 < length ? <i32>load<i8>(from + 1) : 0;
-          store<i16>(at + (<usize>c << 2), <i16>a);
-          store<i16>(at + (<usize>c << 2), <i16>b, 2);
-          any |= a | b;
+          const pair = ((<u32>load<i8>(from) & 0xffff) | (<u32>load<i8>(from, 1) << 16)) & mask;
+          store<u32>(at + (<usize>c << 2), pair);
+          any |= pair;
+          from += stride;
         }
+        for (let c = count; c < CHANNELS; c++) store<u32>(at + (<usize>c << 2), 0);
         if (any == 0) continue;
         store<u32>(offsets + (<usize>kept << 2), <u32>((runStart + k) << 1));
         kept++;
@@ -191,6 +140,106 @@ export function packWeights(
 @inline
 export function widen(target: usize, source: usize, count: i32): void {
   for (let i = 0; i < count; i += 8) v128.store(target + (<usize>i << 1), v128.load_ext<i8>(source + i));
+}
+
+/** int16 of the inputs of four pixels, whole vectors of them. */
+// @ts-ignore: decorator
+@inline
+export function groupBytes(depth: i32): i32 {
+  return ((depth + 7) & ~7) << 3;
+}
+
+/** Widens groups of four pixels, pair by pair: [groups][pairs][4][2] int16; reads up to 7 elements more. */
+export function widenGroups(target: usize, source: usize, depth: i32, groups: i32): void {
+  for (; groups > 0; groups--) {
+    const s1 = source + depth, s2 = s1 + depth, s3 = s2 + depth;
+    for (let k = 0; k < depth; k += 8) {
+      const a = v128.load_ext<i8>(source + k), b = v128.load_ext<i8>(s1 + k);
+      const c = v128.load_ext<i8>(s2 + k), d = v128.load_ext<i8>(s3 + k);
+      const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5), cd = v128.shuffle<i32>(c, d, 0, 4, 1, 5);
+      v128.store(target, v128.shuffle<i64>(ab, cd, 0, 2));
+      v128.store(target, v128.shuffle<i64>(ab, cd, 1, 3), 16);
+      const ef = v128.shuffle<i32>(a, b, 2, 6, 3, 7), gh = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
+      v128.store(target, v128.shuffle<i64>(ef, gh, 0, 2), 32);
+      v128.store(target, v128.shuffle<i64>(ef, gh, 1, 3), 48);
+      target += 64;
+    }
+    source = s3 + depth;
+  }
+}
+
+/** All channels of groups of four pixels that `widenGroups` made; `window`, one run, and `target` are set. */
+export function multiplyGroups(inputs: usize, groups: i32, packed: usize, output: usize): void {
+  const pairs = windowPairs();
+  const step = blockBytes(pairs);
+  const channels = target.channels;
+  const stride = <usize>target.stride;
+  const group = <usize>groupBytes(window.length);
+  const values = BLOCK_BYTES + COUNT_BYTES + offsetBytes(pairs);
+  const endInputs = inputs + <usize>groups * group;
+  for (let first = 0; first < channels; first += CHANNELS) {
+    const start = blockStart(first, channels);
+    const quick = isQuick(packed, channels - start);
+    const kept = load<i32>(packed + BLOCK_BYTES);
+    const firstWeights = packed + values;
+    const endWeights = firstWeights + <usize>kept * PAIR_BYTES;
+    const isDense = kept == pairs;
+    let out = output + start;
+    for (let at = inputs; at < endInputs; at += group) {
+      let a0 = biasLow(packed), a1 = biasHigh(packed);
+      let b0 = a0, b1 = a1, c0 = a0, c1 = a1, d0 = a0, d1 = a1;
+      let weights = firstWeights;
+      if (isDense) {
+        let four = at;
+        while (weights < endWeights) {
+          const w0 = v128.load(weights), w1 = v128.load(weights, 16);
+          const a = v128.load_splat<i32>(four), b = v128.load_splat<i32>(four, 4);
+          const c = v128.load_splat<i32>(four, 8), d = v128.load_splat<i32>(four, 12);
+          a0 = i32x4.add(a0, i32x4.dot_i16x8_s(w0, a));
+          a1 = i32x4.add(a1, i32x4.dot_i16x8_s(w1, a));
+          b0 = i32x4.add(b0, i32x4.dot_i16x8_s(w0, b));
+          b1 = i32x4.add(b1, i32x4.dot_i16x8_s(w1, b));
+          c0 = i32x4.add(c0, i32x4.dot_i16x8_s(w0, c));
+          c1 = i32x4.add(c1, i32x4.dot_i16x8_s(w1, c));
+          d0 = i32x4.add(d0, i32x4.dot_i16x8_s(w0, d));
+          d1 = i32x4.add(d1, i32x4.dot_i16x8_s(w1, d));
+          weights += PAIR_BYTES;
+          four += 16;
+        }
+      } else {
+        let offsets = packed + BLOCK_BYTES + COUNT_BYTES;
+        while (weights < endWeights) {
+          const four = at + <usize>(load<u32>(offsets) << 2);
+          const w0 = v128.load(weights), w1 = v128.load(weights, 16);
+          const a = v128.load_splat<i32>(four), b = v128.load_splat<i32>(four, 4);
+          const c = v128.load_splat<i32>(four, 8), d = v128.load_splat<i32>(four, 12);
+          a0 = i32x4.add(a0, i32x4.dot_i16x8_s(w0, a));
+          a1 = i32x4.add(a1, i32x4.dot_i16x8_s(w1, a));
+          b0 = i32x4.add(b0, i32x4.dot_i16x8_s(w0, b));
+          b1 = i32x4.add(b1, i32x4.dot_i16x8_s(w1, b));
+          c0 = i32x4.add(c0, i32x4.dot_i16x8_s(w0, c));
+          c1 = i32x4.add(c1, i32x4.dot_i16x8_s(w1, c));
+          d0 = i32x4.add(d0, i32x4.dot_i16x8_s(w0, d));
+          d1 = i32x4.add(d1, i32x4.dot_i16x8_s(w1, d));
+          weights += PAIR_BYTES;
+          offsets += 4;
+        }
+      }
+      const out1 = out + stride, out2 = out1 + stride, out3 = out2 + stride;
+      if (quick) {
+        storeTwo(a0, a1, b0, b1, packed, out, out1);
+        storeTwo(c0, c1, d0, d1, packed, out2, out3);
+      } else {
+        keep(0, a0, a1);
+        keep(1, b0, b1);
+        keep(2, c0, c1);
+        keep(3, d0, d1);
+        storeKept(packed, out, out1, out2, out3, channels - start);
+      }
+      out = out3 + stride;
+    }
+    packed += step;
+  }
 }
 
 /** Output pixels in rows of `width`, and how their inputs lie: bytes from one to the next, and from a row's last to the next row's first. */

@@ -10,6 +10,7 @@ import {
   keep,
   storeKept,
   storeOne,
+  storeQuarters,
   storeTwo,
 } from "./channels";
 import { DepthwiseS8Record } from "./records";
@@ -52,43 +53,90 @@ class Shape {
   step: i32;
   /** Columns that the windows cover, padding included. */
   covered: i32;
+  /** Bytes from an output row's first interleaved row to the next one's, and from one pair of taps to the next below. */
+  down: i32;
+  pairDown: i32;
 }
 
 const shape = changetype<Shape>(memory.data(offsetof<Shape>()));
 
-// @ts-ignore: decorator
-@inline
+/** Pixels that `rowsByOne` and `rowsByTwo` do at a time. */
+const BY_ONE: i32 = 4;
+const BY_TWO: i32 = 3;
+
+/**
+ * Whether rows and columns change places: where the kernel has one row, and where a square one would leave more than a
+ * quarter of its steps along a row empty. The height plays no part, as slices of an operator share their weights.
+ */
+function isTurned(r: DepthwiseS8Record): bool {
+  if (r.kernelHeight == 1) return true;
+  if (r.kernelHeight != 3 || r.kernelWidth != 3 || r.strideHeight != r.strideWidth) return false;
+  if (r.dilationHeight != 1 || r.dilationWidth != 1) return false;
+  const width = <i32>r.outputWidth;
+  const pixels = r.strideWidth == 2 ? BY_TWO : BY_ONE;
+  const steps = (width + pixels - 1) / pixels;
+  return 4 * width < 3 * pixels * steps;
+}
+
+/** Pairs of taps of a channel. */
 export function pairsOfTaps(r: DepthwiseS8Record): i32 {
-  const isTurned = r.kernelHeight == 1;
-  const height = isTurned ? <i32>r.kernelWidth : <i32>r.kernelHeight;
-  return ((height + 1) >> 1) * (isTurned ? 1 : <i32>r.kernelWidth);
+  return isTurned(r) ? ((<i32>r.kernelWidth + 1) >> 1) * r.kernelHeight : ((<i32>r.kernelHeight + 1) >> 1) * r.kernelWidth;
+}
+
+/** The pair that a tap is in, row by row, times two, plus its place there. */
+export function placeOfTap(r: DepthwiseS8Record, y: i32, x: i32): i32 {
+  return isTurned(r)
+    ? (((x >> 1) * <i32>r.kernelHeight + y) << 1) + (x & 1)
+    : (((y >> 1) * <i32>r.kernelWidth + x) << 1) + (y & 1);
 }
 
 export function setShape(r: DepthwiseS8Record): void {
   const s = shape;
   const channels = <i32>r.inputChannels;
-  const isTurned = r.kernelHeight == 1;
-  s.inputHeight = isTurned ? r.inputWidth : r.inputHeight;
-  s.inputWidth = isTurned ? r.inputHeight : r.inputWidth;
-  s.outputHeight = isTurned ? r.outputWidth : r.outputHeight;
-  s.outputWidth = isTurned ? r.outputHeight : r.outputWidth;
-  s.kernelWidth = isTurned ? 1 : <i32>r.kernelWidth;
-  s.strideHeight = isTurned ? r.strideWidth : r.strideHeight;
-  s.strideWidth = isTurned ? r.strideHeight : r.strideWidth;
-  s.dilationHeight = isTurned ? r.dilationWidth : r.dilationHeight;
-  s.dilationWidth = isTurned ? r.dilationHeight : r.dilationWidth;
-  s.padTop = isTurned ? r.padLeft : r.padTop;
-  s.padLeft = isTurned ? r.padTop : r.padLeft;
   const inputRow = <i32>r.inputWidth * channels;
   const outputRow = <i32>r.outputWidth * channels;
-  s.inputRow = isTurned ? channels : inputRow;
-  s.inputColumn = isTurned ? inputRow : channels;
-  s.outputRow = isTurned ? channels : outputRow;
-  s.outputColumn = isTurned ? outputRow : channels;
+  let kernelHeight = <i32>r.kernelHeight;
   s.zeroPoint = r.inputZeroPoint;
-  s.pairs = ((isTurned ? <i32>r.kernelWidth : <i32>r.kernelHeight) + 1) >> 1;
+  if (isTurned(r)) {
+    kernelHeight = r.kernelWidth;
+    s.kernelWidth = r.kernelHeight;
+    s.inputHeight = r.inputWidth;
+    s.inputWidth = r.inputHeight;
+    s.outputHeight = r.outputWidth;
+    s.outputWidth = r.outputHeight;
+    s.strideHeight = r.strideWidth;
+    s.strideWidth = r.strideHeight;
+    s.dilationHeight = r.dilationWidth;
+    s.dilationWidth = r.dilationHeight;
+    s.padTop = r.padLeft;
+    s.padLeft = r.padTop;
+    s.inputRow = channels;
+    s.inputColumn = inputRow;
+    s.outputRow = channels;
+    s.outputColumn = outputRow;
+  } else {
+    s.kernelWidth = r.kernelWidth;
+    s.inputHeight = r.inputHeight;
+    s.inputWidth = r.inputWidth;
+    s.outputHeight = r.outputHeight;
+    s.outputWidth = r.outputWidth;
+    s.strideHeight = r.strideHeight;
+    s.strideWidth = r.strideWidth;
+    s.dilationHeight = r.dilationHeight;
+    s.dilationWidth = r.dilationWidth;
+    s.padTop = r.padTop;
+    s.padLeft = r.padLeft;
+    s.inputRow = inputRow;
+    s.inputColumn = channels;
+    s.outputRow = outputRow;
+    s.outputColumn = channels;
+  }
+  s.pairs = (kernelHeight + 1) >> 1;
   s.step = s.pairs == 1 ? s.strideHeight : 2 - (s.strideHeight & 1);
   s.covered = (s.outputWidth - 1) * s.strideWidth + (s.kernelWidth - 1) * s.dilationWidth + 1;
+  const row = s.covered * <i32>PAIR_BYTES;
+  s.down = (s.strideHeight / s.step) * row;
+  s.pairDown = ((2 * s.dilationHeight) / s.step) * row;
 }
 
 /** Interleaved rows that so many output rows need. */
@@ -120,10 +168,9 @@ export function prepareInterleaved(scratch: usize): void {
   const s = shape;
   memory.fill(padding, <u8>s.zeroPoint, 8);
   let entry = scratch;
-  for (let x = 0; x < s.kernelWidth; x++) {
-    for (let pair = 0; pair < s.pairs; pair++) {
-      const row = (2 * pair * s.dilationHeight) / s.step;
-      store<u32>(entry, <u32>((row * s.covered + x * s.dilationWidth) * <i32>PAIR_BYTES));
+  for (let pair = 0; pair < s.pairs; pair++) {
+    for (let x = 0; x < s.kernelWidth; x++) {
+      store<u32>(entry, <u32>(pair * s.pairDown + x * s.dilationWidth * <i32>PAIR_BYTES));
       entry += 4;
     }
   }
@@ -140,7 +187,18 @@ export function multiplyPicture(input: usize, output: usize, packed: usize, scra
   for (let y = 0; y < shape.outputHeight; y += band) {
     const height = min(band, shape.outputHeight - y);
     interleaveRows(input, y * shape.strideHeight - shape.padTop, rowsFor(height), rows);
-    multiplyTaps(rows, height, packed, scratch, output + y * shape.outputRow, count);
+    const out = output + y * shape.outputRow;
+    if (!isQuick(packed, count) || shape.kernelWidth != 3 || shape.dilationWidth != 1) {
+      multiplyTaps(rows, height, packed, scratch, out, count);
+    } else if (shape.strideWidth == 1 && shape.outputWidth >= BY_ONE) {
+      rowsByOne(rows, height, packed, out);
+      rowsByOne(rows + 16, height, packed + 16, out + 4);
+    } else if (shape.strideWidth == 2 && shape.outputWidth >= BY_TWO) {
+      rowsByTwo(rows, height, packed, out);
+      rowsByTwo(rows + 16, height, packed + 16, out + 4);
+    } else {
+      multiplyTaps(rows, height, packed, scratch, out, count);
+    }
   }
 }
 
@@ -184,12 +242,82 @@ function dot(sum: v128, inputs: usize, weights: v128): v128 {
   return i32x4.add(sum, i32x4.dot_i16x8_s(v128.load(inputs), weights));
 }
 
+/**
+ * Four channels of output rows of a kernel three taps wide that moves right by one: four pixels at a time, the last ones
+ * of a row over their neighbours. More inputs than are used here at a time would not stay in registers.
+ */
+function rowsByOne(rows: usize, height: i32, packed: usize, output: usize): void {
+  const pairDown = <usize>shape.pairDown, down = <usize>shape.down, outRow = <usize>shape.outputRow;
+  const column = <usize>shape.outputColumn;
+  const last = shape.outputWidth - BY_ONE;
+  const firstWeights = packed + BLOCK_BYTES;
+  const endWeights = firstWeights + <usize>(3 * shape.pairs) * PAIR_BYTES;
+  for (; height > 0; height--) {
+    let x = 0;
+    while (true) {
+      let at = rows + <usize>x * PAIR_BYTES;
+      let a = biasLow(packed), b = a, c = a, d = a;
+      for (let weights = firstWeights; weights < endWeights; weights += 3 * PAIR_BYTES) {
+        const w0 = v128.load(weights), w1 = v128.load(weights, 32), w2 = v128.load(weights, 64);
+        const i0 = v128.load(at), i1 = v128.load(at, 32), i2 = v128.load(at, 64);
+        const i3 = v128.load(at, 96), i4 = v128.load(at, 128), i5 = v128.load(at, 160);
+        a = add(add(add(a, i0, w0), i1, w1), i2, w2);
+        b = add(add(add(b, i1, w0), i2, w1), i3, w2);
+        c = add(add(add(c, i2, w0), i3, w1), i4, w2);
+        d = add(add(add(d, i3, w0), i4, w1), i5, w2);
+        at += pairDown;
+      }
+      storeQuarters(a, b, c, d, packed, output + <usize>x * column, column, true);
+      if (x == last) break;
+      x = min(x + BY_ONE, last);
+    }
+    rows += down;
+    output += outRow;
+  }
+}
+
+/** The same for one that moves right by two: three pixels at a time. */
+function rowsByTwo(rows: usize, height: i32, packed: usize, output: usize): void {
+  const pairDown = <usize>shape.pairDown, down = <usize>shape.down, outRow = <usize>shape.outputRow;
+  const column = <usize>shape.outputColumn;
+  const last = shape.outputWidth - BY_TWO;
+  const firstWeights = packed + BLOCK_BYTES;
+  const endWeights = firstWeights + <usize>(3 * shape.pairs) * PAIR_BYTES;
+  for (; height > 0; height--) {
+    let x = 0;
+    while (true) {
+      let at = rows + <usize>x * (2 * PAIR_BYTES);
+      let a = biasLow(packed), b = a, c = a;
+      for (let weights = firstWeights; weights < endWeights; weights += 3 * PAIR_BYTES) {
+        const w0 = v128.load(weights), w1 = v128.load(weights, 32), w2 = v128.load(weights, 64);
+        const i0 = v128.load(at), i1 = v128.load(at, 32), i2 = v128.load(at, 64);
+        const i3 = v128.load(at, 96), i4 = v128.load(at, 128), i5 = v128.load(at, 160), i6 = v128.load(at, 192);
+        a = add(add(add(a, i0, w0), i1, w1), i2, w2);
+        b = add(add(add(b, i2, w0), i3, w1), i4, w2);
+        c = add(add(add(c, i4, w0), i5, w1), i6, w2);
+        at += pairDown;
+      }
+      storeQuarters(a, b, c, c, packed, output + <usize>x * column, column, false);
+      if (x == last) break;
+      x = min(x + BY_TWO, last);
+    }
+    rows += down;
+    output += outRow;
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function add(sum: v128, inputs: v128, weights: v128): v128 {
+  return i32x4.add(sum, i32x4.dot_i16x8_s(inputs, weights));
+}
+
 /** Output rows from interleaved ones: four pixels at a time; two or three that are left with the last repeated. */
 function multiplyTaps(rows: usize, height: i32, packed: usize, table: usize, output: usize, count: i32): void {
   const s = shape;
   const width = s.outputWidth;
   const right = <usize>(s.strideWidth * <i32>PAIR_BYTES);
-  const wrap = <usize>((s.strideHeight / s.step) * s.covered * <i32>PAIR_BYTES) - right * (width - 1);
+  const wrap = <usize>s.down - right * (width - 1);
   const outRight = <usize>s.outputColumn;
   const outWrap = <usize>s.outputRow - outRight * (width - 1);
   const end = table + (<usize>(s.pairs * s.kernelWidth) << 2);

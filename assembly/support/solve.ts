@@ -25,6 +25,8 @@ export const TWO_PART: i32 = 4;
 /** Adding this and taking it off again rounds |x| < 2^22 to the nearest integer, ties to even. */
 export const ROUNDER: f32 = 12582912.0;
 const ROUNDER_RANGE: f32 = 4194304.0;
+/** The largest step between float32 below 256. */
+const ULP: f64 = 1.0 / 65536.0;
 /** Scales to either side of the nominal one that are tried, in float32 steps. */
 const SCALE_STEPS: i32 = 24;
 
@@ -122,16 +124,36 @@ function findThresholds(c: Channel, least: i32, most: i32): void {
     return;
   }
   const e = -c.shift;
-  const isClosed = e > 0 && e <= 14;
+  const limit = f64x2.splat(2097152.0);
+  if (e > 0 && e <= 14) {
+    const ends = f64x2.abs(closedThresholds(c, f64x2(<f64>(least + 1), <f64>most)));
+    if (v128.any_true(f64x2.ge(ends, limit)) == false) {
+      const first = i32x4.splat(c.accMin);
+      for (let y = least + 1; y <= most; y += 2) {
+        const closed = closedThresholds(c, f64x2(<f64>y, <f64>(y + 1)));
+        const both = i32x4.max_s(first, i32x4.trunc_sat_f64x2_s_zero(closed));
+        v128.store_lane<i64>(thresholds + (<usize>(y - least - 1) << 2), both, 0);
+      }
+      return;
+    }
+  }
   let first = c.accMin;
   for (let y = least + 1; y <= most; y++) {
-    const k = y - c.zeroPoint;
-    const x = <f64>(k << e) - <f64>(1 << (e - 1)) + (k <= 0 ? 1.0 : 0.0);
-    const closed = Math.ceil((x * 2147483648.0 - 1073741824.0) / <f64>c.multiplier);
-    if (isClosed && Math.abs(closed) < 2097152.0) first = max(first, <i32>closed);
-    else first = threshold(c, y, first, c.accMax, (<f64>k - 0.5) * perUnit);
+    first = threshold(c, y, first, c.accMax, (<f64>(y - c.zeroPoint) - 0.5) * perUnit);
     store<i32>(thresholds + (<usize>(y - least - 1) << 2), first);
   }
+}
+
+/** Of two outputs, by the closed form. */
+// @ts-ignore: decorator
+@inline
+function closedThresholds(c: Channel, y: v128): v128 {
+  const unit = <f64>(1 << -c.shift);
+  const k = f64x2.sub(y, f64x2.splat(<f64>c.zeroPoint));
+  const one = v128.and(f64x2.le(k, f64x2.splat(0.0)), f64x2.splat(1.0));
+  const x = f64x2.add(f64x2.sub(f64x2.mul(k, f64x2.splat(unit)), f64x2.splat(unit * 0.5)), one);
+  const numerator = f64x2.sub(f64x2.mul(x, f64x2.splat(2147483648.0)), f64x2.splat(1073741824.0));
+  return f64x2.ceil(f64x2.div(numerator, f64x2.splat(<f64>c.multiplier)));
 }
 
 // @ts-ignore: decorator
@@ -159,12 +181,27 @@ function neighbour(x: f32, steps: i32): f32 {
  */
 function offsetFor(c: Channel, least: i32, from: i32, to: i32, origin: i32, scale: f32, accFirst: i32, accLast: i32): f32 {
   let lower: f64 = -Infinity, upper: f64 = Infinity;
-  for (let y = from + 1; y <= to; y++) {
-    const t = load<i32>(thresholds + (<usize>(y - least - 1) << 2));
-    lower = max(lower, <f64>y - 0.5 - <f64>product(t, origin, scale));
-    if (t > accFirst) upper = min(upper, <f64>y - 0.5 - <f64>product(t - 1, origin, scale));
-    if (lower > upper) return NaN;
+  let lowest = f64x2.splat(lower), highest = f64x2.splat(upper);
+  const origins = i32x4.splat(origin), scales = f32x4.splat(scale), firsts = i32x4.splat(accFirst);
+  const below = i32x4.splat(1);
+  for (let y = from + 1; y <= to; y += 2) {
+    // Of two thresholds; the last of an odd number twice.
+    const next = min(y + 1, to);
+    const at = thresholds + (<usize>(y - least - 1) << 2);
+    const t = i32x4.replace_lane(v128.load_splat<i32>(at), 1, load<i32>(thresholds + (<usize>(next - least - 1) << 2)));
+    const middle = f64x2(<f64>y - 0.5, <f64>next - 0.5);
+    const on = f32x4.mul(f32x4.convert_i32x4_s(i32x4.sub(t, origins)), scales);
+    const under = f32x4.mul(f32x4.convert_i32x4_s(i32x4.sub(i32x4.sub(t, below), origins)), scales);
+    lowest = f64x2.pmax(lowest, f64x2.sub(middle, f64x2.promote_low_f32x4(on)));
+    // Nothing lies under the first accumulator.
+    const reaches = i64x2.extend_low_i32x4_s(i32x4.gt_s(t, firsts));
+    const bound = v128.bitselect(f64x2.sub(middle, f64x2.promote_low_f32x4(under)), f64x2.splat(Infinity), reaches);
+    highest = f64x2.pmin(highest, bound);
+    if (v128.any_true(f64x2.gt(lowest, highest))) return NaN;
   }
+  lower = max(f64x2.extract_lane(lowest, 0), f64x2.extract_lane(lowest, 1));
+  upper = min(f64x2.extract_lane(highest, 0), f64x2.extract_lane(highest, 1));
+  if (lower > upper) return NaN;
   let offset: f32;
   if (lower == -Infinity) {
     const middle = (<f64>product(accFirst, origin, scale) + <f64>product(accLast, origin, scale)) * 0.5;
@@ -172,8 +209,10 @@ function offsetFor(c: Channel, least: i32, from: i32, to: i32, origin: i32, scal
   } else {
     offset = upper == Infinity ? <f32>(lower + 0.25) : <f32>((lower + upper) * 0.5);
   }
-  // The proof: the real float32 sequence on both sides of every threshold, and at the ends.
-  for (let y = from + 1; y <= to; y++) {
+  // The proof: the real float32 sequence on both sides of every threshold, and at the ends. With more than an ulp of room
+  // the sum cannot be rounded to or across y - 1/2, which is a float32.
+  const isSafe = <f64>offset - lower > ULP && upper - <f64>offset > ULP;
+  for (let y = from + 1; y <= to && !isSafe; y++) {
     const t = load<i32>(thresholds + (<usize>(y - least - 1) << 2));
     if (rounded(product(t, origin, scale) + offset) < <f32>y) return NaN;
     if (t > accFirst && rounded(product(t - 1, origin, scale) + offset) >= <f32>y) return NaN;

@@ -30,14 +30,25 @@ export function rowStride(r: ConvS8Record): i32 {
 
 /** The covered part of one group's input as int16, with the zero point where there is padding. */
 export function widenInput(r: ConvS8Record, input: usize, target: usize): void {
+  widenRows(r, input, target, -<i32>r.padTop, coveredHeight(r), coveredWidth(r), <usize>rowStride(r) << 1);
+}
+
+/** `rows` rows of one group's input from row `top` on, `width` pixels each; `stride` bytes apart at the target. */
+export function widenRows(
+  r: ConvS8Record,
+  input: usize,
+  target: usize,
+  top: i32,
+  rows: i32,
+  width: i32,
+  stride: usize,
+): void {
   const zeroPoint = i16x8.splat(r.inputZeroPoint);
   const channels = <i32>r.inputChannels;
   const inputs = groupInputs(r);
-  const width = coveredWidth(r);
-  const stride = <usize>rowStride(r) << 1;
   const before = min(<i32>r.padLeft, width);
   const inside = max(0, min(<i32>r.inputWidth, width - before));
-  for (let y = -<i32>r.padTop; y < coveredHeight(r) - <i32>r.padTop; y++) {
+  for (let y = top; y < top + rows; y++) {
     if (y < 0 || y >= <i32>r.inputHeight) {
       fill(target, width * inputs, zeroPoint);
     } else {

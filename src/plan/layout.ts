@@ -367,8 +367,14 @@ export function structLayout(fields: Fields): StructLayout {
 
 /** The layout of a kernel's record: the common head, then the kernel's own fields. */
 export function recordLayout(kernel: KernelName): StructLayout {
-  return structLayout({ ...RECORD_HEAD, ...KERNELS[kernel].fields });
+  const known = recordLayouts.get(kernel);
+  if (known) return known;
+  const layout = structLayout({ ...RECORD_HEAD, ...KERNELS[kernel].fields });
+  recordLayouts.set(kernel, layout);
+  return layout;
 }
+
+const recordLayouts = new Map<KernelName, StructLayout>();
 
 export function alignUp(value: number, alignment: number): number {
   return Math.ceil(value / alignment) * alignment;

@@ -34,10 +34,15 @@ export function matrixFields(weights: Int8Array, channels: number, groups = 1): 
   const depth = weights.length / channels;
   const unpack = unpackAfter(weights, channels);
   if (groups === 1 && unpack === depth) {
-    const sparse = sparseRows(weights, channels);
-    const pairs = sparse.length / 2 - channels;
-    const cycles = SPARSE_CYCLES * pairs + SPARSE_ROW_CYCLES * channels;
-    if (cycles < DENSE_CYCLES * weights.length) return { weights: sparse, unpack, sparse: 1 };
+    const cycles = (pairs: number) => SPARSE_CYCLES * pairs + SPARSE_ROW_CYCLES * channels;
+    const dense = DENSE_CYCLES * weights.length;
+    // Each weight that is not zero is a pair; more are rare.
+    if (cycles(countNonzero(weights)) < dense) {
+      const sparse = sparseRows(weights, channels);
+      if (cycles(sparse.length / 2 - channels) < dense) {
+        return { weights: sparse, unpack, sparse: 1 };
+      }
+    }
   }
   return { weights: denseRows(weights, channels), unpack, sparse: 0 };
 }
@@ -50,11 +55,18 @@ const SPARSE_ROW_CYCLES = 12;
 export function denseRows(weights: Int8Array, channels: number): Int8Array {
   const depth = weights.length / channels;
   const bytes = rowBytes(depth);
+  if (bytes === depth) return weights;
   const rows = new Int8Array(channels * bytes);
   for (let c = 0; c < channels; c++) {
     rows.set(weights.subarray(c * depth, (c + 1) * depth), (c + 1) * bytes - depth);
   }
   return rows;
+}
+
+function countNonzero(weights: Int8Array): number {
+  let count = 0;
+  for (let i = 0; i < weights.length; i++) if (weights[i] !== 0) count++;
+  return count;
 }
 
 /** What a pair can leave out. */
@@ -63,23 +75,28 @@ const MAX_GAP = 255;
 /** No row is empty; gaps that are too long have zero weights in them. */
 export function sparseRows(weights: Int8Array, channels: number): Int8Array {
   const depth = weights.length / channels;
-  const bytes: number[] = [];
+  const bytes = new Int8Array(2 * (channels + Math.max(weights.length, channels)));
+  let end = 0;
   for (let c = 0; c < channels; c++) {
-    const pairs: number[] = [];
+    const start = end;
+    end += 2;
     let gap = 0;
-    for (const weight of weights.subarray(c * depth, (c + 1) * depth)) {
+    for (let i = c * depth; i < (c + 1) * depth; i++) {
+      const weight = weights[i]!;
       if (weight !== 0 || gap === MAX_GAP) {
-        pairs.push(weight, gap);
+        bytes[end++] = weight;
+        bytes[end++] = gap;
         gap = 0;
       } else {
         gap++;
       }
     }
-    if (pairs.length === 0) pairs.push(0, 0);
-    const count = pairs.length / 2;
-    bytes.push(count & 0xff, count >> 8, ...pairs);
+    if (end === start + 2) end += 2;
+    const count = (end - start - 2) / 2;
+    bytes[start] = count;
+    bytes[start + 1] = count >> 8;
   }
-  return Int8Array.from(bytes);
+  return bytes.slice(0, end);
 }
 
 /** As many inputs as possible whose sums fit their lanes whatever the inputs are: the whole depth, or equal parts. */
@@ -95,13 +112,18 @@ function staysInLane(weights: Int8Array, channels: number, inputs: number): bool
   const depth = weights.length / channels;
   for (let c = 0; c < channels; c++) {
     for (let end = (c + 1) * depth; end > c * depth; end -= inputs) {
-      const part = weights.subarray(Math.max(c * depth, end - inputs), end);
-      let [up, down] = [0, 0];
-      for (const w of part) {
-        if (w > 0) up += w;
-        else down -= w;
+      const start = Math.max(c * depth, end - inputs);
+      // Not even the largest weights would reach the limit.
+      if (255 * 128 * (end - start) < LANE_LIMIT) continue;
+      let sum = 0;
+      let size = 0;
+      for (let i = start; i < end; i++) {
+        const w = weights[i]!;
+        sum += w;
+        size += w < 0 ? -w : w;
       }
-      if (255 * Math.max(up, down) >= LANE_LIMIT) return false;
+      // The larger of what positive and negative ones sum up to.
+      if (255 * ((size + Math.abs(sum)) / 2) >= LANE_LIMIT) return false;
     }
   }
   return true;

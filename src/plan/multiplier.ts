@@ -54,9 +54,16 @@ function frexp(value: number): { fraction: number; exponent: number } {
  * ties up, then shift right with ties away from zero.
  */
 export function requantize(x: number, { multiplier, shift }: Multiplier): number {
-  const shifted = shift > 0 ? x << shift : x;
-  const high = Number((BigInt(shifted) * BigInt(multiplier) + (1n << 30n)) >> 31n);
+  const high = highProduct(shift > 0 ? x << shift : x, multiplier);
   return shift < 0 ? roundingShiftRight(high, -shift) : high;
+}
+
+/** floor((x * multiplier + 2^30) / 2^31), multiplier in [0, 2^31): in halves, each of which a double holds exactly. */
+function highProduct(x: number, multiplier: number): number {
+  const upper = x * (multiplier >> 16);
+  const whole = Math.floor(upper / 2 ** 15);
+  const rest = (upper - whole * 2 ** 15) * 2 ** 16 + x * (multiplier & 0xffff);
+  return whole + Math.floor((rest + 2 ** 30) / 2 ** 31);
 }
 
 /** x / 2^exponent, ties away from zero. */

@@ -9,9 +9,19 @@ export function weightSums(
   zeroPoint = 0,
 ): Int32Array {
   const sums = new Int32Array(channels);
-  forEachWeight(weights, channels, order, (c, w) => {
-    sums[c] = sums[c]! + w - zeroPoint;
-  });
+  const taps = weights.length / channels;
+  if (order === "channels first") {
+    for (let c = 0, at = 0; c < channels; c++) {
+      let sum = 0;
+      for (const end = at + taps; at < end; at++) sum += weights[at]!;
+      sums[c] = sum - taps * zeroPoint;
+    }
+  } else {
+    sums.fill(-taps * zeroPoint);
+    for (let at = 0; at < weights.length; ) {
+      for (let c = 0; c < channels; c++) sums[c]! += weights[at++]!;
+    }
+  }
   return sums;
 }
 

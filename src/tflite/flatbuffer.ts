@@ -166,7 +166,19 @@ export function decode<T extends Table>(
     const start = at + 4;
     claim(what, start, length * width);
     if (element === "u8") return data.slice(start, start + length);
-    return Array.from({ length }, (_, i) => readValue(what, start + i * width, element, depth));
+    const values: unknown[] = [];
+    if (element === "f32") {
+      for (let i = 0; i < length; i++) values.push(view.getFloat32(start + 4 * i, true));
+    } else if (element === "i64") {
+      // Nearly all are zero points of 0: no bigint is made for those.
+      for (let i = 0, at = start; i < length; i++, at += 8) {
+        const isZero = (view.getUint32(at, true) | view.getUint32(at + 4, true)) === 0;
+        values.push(isZero ? 0n : view.getBigInt64(at, true));
+      }
+    } else {
+      for (let i = 0; i < length; i++) values.push(readValue(what, start + i * width, element, depth));
+    }
+    return values;
   }
 
   function readValue(what: string, at: number, type: FieldType, depth: number): unknown {

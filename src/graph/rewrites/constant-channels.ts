@@ -57,32 +57,31 @@ function keptChannels(graph: Graph, ranges: readonly (ChannelRanges | undefined)
     if (!keep.some(Boolean)) keep[0] = true;
     keeps.set(output, keep);
   }
-  // A channel goes only if every operator that reads it can do without, which may hang on that operator's output.
+  // A channel goes only if every operator that reads it can do without.
+  for (const [tensor, keep] of keeps) {
+    for (const op of consumers.get(tensor) ?? []) {
+      const absorbed = absorbedBy(graph, op, tensor);
+      if (absorbed === "any") continue;
+      const { low } = ranges[tensor]!;
+      for (let c = 0; c < keep.length; c++) keep[c] ||= low[c] !== absorbed;
+    }
+  }
+  // An operator that carries channels through keeps on both sides or on none.
+  const carriers = graph.operators.filter((op) => carries(op) && canLose(graph, op));
   for (let changed = true; changed; ) {
     changed = false;
-    const keepChannel = (tensor: number, c: number) => {
-      const keep = keeps.get(tensor);
-      if (!keep || keep[c]) return;
-      keep[c] = true;
-      changed = true;
-    };
-    for (const [tensor, keep] of keeps) {
-      for (const [c, kept] of keep.entries()) {
-        const readers = consumers.get(tensor) ?? [];
-        if (!kept && !readers.every((op) => absorbs(graph, op, tensor, c, ranges[tensor]!.low[c]!, keeps))) {
-          keepChannel(tensor, c);
+    // Once down the graph and once up: most that is to be kept is found at once.
+    for (const op of [...carriers, ...carriers.toReversed()]) {
+      const [input, output] = [keeps.get(op.inputs[0]!), keeps.get(op.outputs[0]!)];
+      if (!input && !output) continue;
+      for (let c = 0; c < (input ?? output)!.length; c++) {
+        const isKept = (input?.[c] ?? true) || (output?.[c] ?? true);
+        if (!isKept) continue;
+        for (const keep of [input, output]) {
+          if (!keep || keep[c]) continue;
+          keep[c] = true;
+          changed = true;
         }
-      }
-    }
-    // An operator that carries channels through keeps on both sides or on none.
-    for (const op of graph.operators) {
-      if (!carries(op)) continue;
-      const [input, output] = [op.inputs[0]!, op.outputs[0]!];
-      for (let c = 0; c < channelsOf(tensorOf(graph, output)); c++) {
-        const isIn = keeps.get(input)?.[c] ?? true;
-        const isOut = keeps.get(output)?.[c] ?? true;
-        if (isIn && !isOut) keepChannel(output, c);
-        if (isOut) keepChannel(input, c);
       }
     }
   }
@@ -108,25 +107,18 @@ function canLose(graph: Graph, op: Operator): boolean {
   return carries(op) && channelsOf(input) === channelsOf(output);
 }
 
-/** Whether an operator can do without a channel of its input that always holds `value`. */
-function absorbs(
-  graph: Graph,
-  op: Operator,
-  tensor: number,
-  c: number,
-  value: number,
-  keeps: Keeps,
-): boolean {
-  if (op.inputs[0] !== tensor || op.inputs.indexOf(tensor, 1) > 0) return false;
+/** Which constant channels of a tensor an operator that reads it can do without: those of one value, any, or none. */
+function absorbedBy(graph: Graph, op: Operator, tensor: number): number | "any" | null {
+  if (op.inputs[0] !== tensor || op.inputs.indexOf(tensor, 1) > 0) return null;
   const input = tensorOf(graph, tensor);
   switch (op.kind) {
     case "CONV_2D":
-      if (channelsOf(tensorOf(graph, op.inputs[1]!)) !== channelsOf(input)) return false;
-      return value === affineOf(input).zeroPoint || !hasPadding(graph, op);
+      if (channelsOf(tensorOf(graph, op.inputs[1]!)) !== channelsOf(input)) return null;
+      return hasPadding(graph, op) ? affineOf(input).zeroPoint : "any";
     case "FULLY_CONNECTED":
-      return tensorOf(graph, op.inputs[1]!).shape[1] === channelsOf(input);
+      return tensorOf(graph, op.inputs[1]!).shape[1] === channelsOf(input) ? "any" : null;
     default:
-      return canLose(graph, op) && keeps.get(op.outputs[0]!)?.[c] === false;
+      return canLose(graph, op) ? "any" : null;
   }
 }
 
@@ -150,9 +142,11 @@ function foldOperator(
   const weights = tensorOf(graph, op.inputs[1]!);
   const kept = [...outputs.keys()].filter((c) => outputs[c]);
   const channels = outputs.length;
-  const data = Int8Array.from({ length: (int8Data(weights).length / channels) * kept.length }, (_, i) => {
-    return int8Data(weights)[Math.floor(i / kept.length) * channels + kept[i % kept.length]!]!;
-  });
+  const values = int8Data(weights);
+  const data = new Int8Array((values.length / channels) * kept.length);
+  for (let row = 0, at = 0; row < values.length; row += channels) {
+    for (const c of kept) data[at++] = values[row + c]!;
+  }
   const bias = biasData(graph, op.inputs[2], channels);
   return {
     ...op,
@@ -188,21 +182,28 @@ function foldWeights(
   const { zeroPoint } = affineOf(tensorOf(graph, op.inputs[0]!));
   const weightsZeroPoint = weights.quantization!.zeroPoints[0]!;
   const kept = [...Array(channels).keys()].filter((c) => outputs?.[c] ?? true);
-  const isKept = (k: number) => inputs?.[k] ?? true;
   const bias = biasData(graph, op.inputs[2], channels);
-  const data: number[] = [];
-  const folded = Int32Array.from(kept, (c) => {
+  const left = inputs ? count(inputs) : depth;
+  const data = new Int8Array(kept.length * taps * left);
+  const folded = new Int32Array(kept.length);
+  let to = 0;
+  for (const [i, c] of kept.entries()) {
     let sum = bias[c]!;
-    for (let tap = 0; tap < taps; tap++) {
+    for (let from = c * taps * depth; from < (c + 1) * taps * depth; from += depth) {
+      if (!inputs) {
+        data.set(values.subarray(from, from + depth), to);
+        to += depth;
+        continue;
+      }
       for (let k = 0; k < depth; k++) {
-        const w = values[(c * taps + tap) * depth + k]!;
-        if (isKept(k)) data.push(w);
+        const w = values[from + k]!;
+        if (inputs[k]) data[to++] = w;
         else sum += (w - weightsZeroPoint) * (range!.low[k]! - zeroPoint);
       }
     }
-    return sum;
-  });
-  return addFolded(graph, op, Int8Array.from(data), kept, 0, folded, add);
+    folded[i] = sum;
+  }
+  return addFolded(graph, op, data, kept, 0, folded, add);
 }
 
 /** Adds weights that keep `kept` along dimension `axis`, and their bias; returns both indices. */

@@ -98,20 +98,30 @@ function ofConvolution(
   const perOutput = isDepthwise ? channels / input.low.length : channels / (input.low.length / depth);
   // Padding contributes nothing, which is what an element at the zero point does.
   const isPadded = hasPadding(graph, op);
-  const low = input.low.map((q) => (isPadded ? Math.min(q, from.zeroPoint) : q));
-  const high = input.high.map((q) => (isPadded ? Math.max(q, from.zeroPoint) : q));
+  const distances = (values: Int8Array, join: (q: number, zero: number) => number) =>
+    Int32Array.from(values, (q) => (isPadded ? join(q, from.zeroPoint) : q) - from.zeroPoint);
+  const low = distances(input.low, Math.min);
+  const high = distances(input.high, Math.max);
 
   const result = { low: new Int8Array(channels), high: new Int8Array(channels) };
   for (let c = 0; c < channels; c++) {
     const first = isDepthwise ? Math.floor(c / perOutput) : Math.floor(c / perOutput) * depth;
-    let [least, most] = [bias[c]!, bias[c]!];
+    const step = isDepthwise ? channels : depth;
+    let at = isDepthwise ? c : c * taps * depth;
+    let least = bias[c]!;
+    let most = least;
     for (let tap = 0; tap < taps; tap++) {
       for (let k = 0; k < depth; k++) {
-        const w = values[isDepthwise ? tap * channels + c : (c * taps + tap) * depth + k]!;
-        const [a, b] = [w * (low[first + k]! - from.zeroPoint), w * (high[first + k]! - from.zeroPoint)];
-        least += Math.min(a, b);
-        most += Math.max(a, b);
+        const w = values[at + k]!;
+        if (w > 0) {
+          least += w * low[first + k]!;
+          most += w * high[first + k]!;
+        } else if (w < 0) {
+          least += w * high[first + k]!;
+          most += w * low[first + k]!;
+        }
       }
+      at += step;
     }
     const factor = quantizeMultiplier((from.scale * scales[scales.length === 1 ? 0 : c]!) / to.scale);
     const wraps = !fitsInt32(least, factor) || !fitsInt32(most, factor);

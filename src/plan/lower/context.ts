@@ -47,7 +47,11 @@ function constantData(tensor: Tensor): Uint8Array {
 /** The bias, or zeros where the model has none: kernels have one path. */
 export function biasData(graph: Graph, index: number | undefined, channels: number): Int32Array {
   if (index === undefined || index < 0) return new Int32Array(channels);
-  return Int32Array.from(integerData(tensorOf(graph, index)));
+  const data = constantData(tensorOf(graph, index));
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const bias = new Int32Array(data.byteLength / 4);
+  for (let c = 0; c < bias.length; c++) bias[c] = view.getInt32(4 * c, true);
+  return bias;
 }
 
 export interface ClampRange {
