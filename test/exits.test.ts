@@ -11,7 +11,7 @@ import type { RandomGraph } from "./support/graph-builder.ts";
 import { IMPLEMENTATIONS, PLAIN, SOAK } from "./support/implementations.ts";
 import { answersInReals, randomExitGraph } from "./support/random-exits.ts";
 
-const SEEDS = SOAK === "all" ? 20_000 : SOAK ? 4000 : 300;
+const SEEDS = SOAK === "all" ? 20_000 : SOAK ? 1200 : 300;
 const CHUNK = 100;
 
 interface Expected {

@@ -12,7 +12,7 @@ import { buildProgram, bundleForPage } from "./bundle.ts";
 import { type Verdict, writeJob } from "./job.ts";
 import { findNode, runNode } from "./nodes.ts";
 
-const LONG = 120_000;
+const LONG = 600_000;
 const ENGINES: Engine[] = ["scalar", "simd"];
 
 let installed: PackedPackage;
