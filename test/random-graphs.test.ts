@@ -14,8 +14,8 @@ import {
   randomOperatorGraph,
 } from "./support/random-graph.ts";
 
-const SINGLE_SEEDS = SOAK ? 400 : 100;
-const NETWORK_SEEDS = SOAK === "all" ? 20_000 : SOAK ? 4000 : 800;
+const SINGLE_SEEDS = SOAK === "all" ? 400 : SOAK ? 200 : 100;
+const NETWORK_SEEDS = SOAK === "all" ? 20_000 : SOAK ? 1500 : 800;
 
 /** Jobs that an implementation gets at a time: a process start is dear, and so is memory. */
 const CHUNK = 100;

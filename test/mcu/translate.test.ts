@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { Chip, FLASH, RAM } from "../../src/mcu/chip.ts";
 import { createEmulator } from "../../src/mcu/emulator.ts";
 import { compileGraph } from "../../src/plan/compile.ts";
+import { SOAK } from "../support/implementations.ts";
 import { Random } from "../support/random.ts";
 import { randomGraph } from "../support/random-graph.ts";
 
@@ -14,7 +15,7 @@ const LDR_LITERAL = 0b01001;
 /** mrs r6, apsr: what the flags are at the end. */
 const READ_FLAGS = [0xf3ef, 0x8600];
 const GRAPHS = 15;
-const PROGRAMS = process.env.THUMBNET_SOAK === "1" ? 20_000 : 1000;
+const PROGRAMS = SOAK ? 5000 : 1000;
 
 /** The program behind a vector table at the start of the flash. */
 function load(chip: Chip, program: readonly number[]): void {

@@ -14,7 +14,7 @@ import { IMPLEMENTATIONS, PLAIN, SOAK, stepsOf } from "../support/implementation
 import { Random } from "../support/random.ts";
 import { addInput, RANDOM_OPERATORS } from "../support/random-operators.ts";
 
-const SEEDS = SOAK ? 4000 : 500;
+const SEEDS = SOAK === "all" ? 4000 : SOAK ? 1000 : 500;
 
 /** Operators one after the other on a map that may be tall, with an ADD or MUL now and then. */
 function randomChain(seed: number): RandomGraph {

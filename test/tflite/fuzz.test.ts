@@ -5,11 +5,12 @@ import { checkInt8 } from "../../src/graph/check.ts";
 import { graphFromTflite } from "../../src/graph/from-tflite.ts";
 import { tfliteFromGraph } from "../../src/graph/to-tflite.ts";
 import { readTflite, type TfliteModel, writeTflite } from "../../src/tflite/index.ts";
+import { SOAK } from "../support/implementations.ts";
 import { hasShared, readShared } from "../support/shared.ts";
 import { NETWORK, SAMPLES } from "./samples.ts";
 
-/** Mutations of each small file, and of each large one; THUMBNET_SOAK=1 asks for many more. */
-const [SMALL, LARGE] = process.env.THUMBNET_SOAK ? [100_000, 20_000] : [1500, 500];
+/** Mutations of each small file, and of each large one; THUMBNET_SOAK asks for more. */
+const [SMALL, LARGE] = SOAK === "all" ? [100_000, 20_000] : SOAK ? [15_000, 3000] : [1500, 500];
 
 /** Mulberry32: a small seeded generator of integers below `limit`. */
 function generator(seed: number): (limit: number) => number {
