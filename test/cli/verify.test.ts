@@ -63,22 +63,22 @@ describe.skipIf(!hostCompiler())("a mutated kernel is found and named", () => {
     [
       "padding of zeros",
       "kernels/conv_s8.c",
-      "const int32_t padding = r->input_zero_point;",
-      "const int32_t padding = 0;",
+      "memset(to, r->input_zero_point,",
+      "memset(to, 0,",
       { operator: 0, name: "CONV_2D", cause: /^padding/ },
     ],
     [
       "no output zero point",
-      "support/channel.h",
-      "clamp(scaled + form->zero_point,",
-      "clamp(scaled,",
+      "support/channel.c",
+      "shift) + form->zero_point,",
+      "shift),",
       { operator: 0, name: "CONV_2D", cause: /^zero point: the output's is left out/ },
     ],
     [
       "a wrong mean",
       "kernels/avg_pool_s8.c",
-      "sum > 0 ? sum + count / 2 : sum - count / 2",
-      "sum + count / 2",
+      "sums[i] > 0 ? sums[i] + half : sums[i] - half",
+      "sums[i] + half",
       { name: "AVERAGE_POOL_2D", cause: /^rounding mode/ },
     ],
   ])("%s", (name, file, from, to, expected) => {
@@ -105,9 +105,9 @@ describe.skipIf(!hostCompiler())("a mutated kernel is found and named", () => {
   it("says so in words, too", () => {
     const folder = mutant(
       "words",
-      "support/channel.h",
-      "clamp(scaled + form->zero_point,",
-      "clamp(scaled + form->zero_point + 1,",
+      "support/channel.c",
+      "shift) + form->zero_point,",
+      "shift) + form->zero_point + 1,",
     );
     const { code, stdout } = thumbnet("verify", exact, SAMPLE, "--firmware", folder);
     expect(code).toBe(1);
