@@ -32,10 +32,13 @@ function narrowed(divisor) {
   /** @type {Map<number, readonly number[]>} */
   const shapes = new Map();
   whole.tensors.forEach(({ data, shape }, t) => {
-    if (data === null && !edges.has(t)) shapes.set(t, [...shape.slice(0, -1), Math.ceil((shape.at(-1) ?? 1) / divisor)]);
+    if (data === null && !edges.has(t))
+      shapes.set(t, [...shape.slice(0, -1), Math.ceil((shape.at(-1) ?? 1) / divisor)]);
   });
   const channels = (/** @type {number} */ t) => (shapes.get(t) ?? whole.tensors[t]?.shape ?? []).at(-1) ?? 1;
-  const tensors = whole.tensors.map((tensor, t) => (shapes.has(t) ? { ...tensor, shape: shapes.get(t) ?? [] } : tensor));
+  const tensors = whole.tensors.map((tensor, t) =>
+    shapes.has(t) ? { ...tensor, shape: shapes.get(t) ?? [] } : tensor,
+  );
   for (const { kind, inputs, outputs } of whole.operators) {
     const [input = -1, weights = -1, bias = -1] = inputs;
     const out = channels(outputs[0] ?? -1);
@@ -49,7 +52,11 @@ function narrowed(divisor) {
     const shape = kind === "DEPTHWISE_CONV_2D" ? [1, ...inner, out] : [out, ...inner, channels(input)];
     const cut = (/** @type {typeof old} */ { quantization }, /** @type {number} */ count) =>
       quantization && quantization.scales.length > 1
-        ? { ...quantization, scales: quantization.scales.slice(0, count), zeroPoints: quantization.zeroPoints.slice(0, count) }
+        ? {
+            ...quantization,
+            scales: quantization.scales.slice(0, count),
+            zeroPoints: quantization.zeroPoints.slice(0, count),
+          }
         : quantization;
     const elements = shape.reduce((a, b) => a * b, 1);
     const data = Int8Array.from({ length: elements }, () => random.integer(-127, 127));

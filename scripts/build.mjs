@@ -13,7 +13,7 @@ import {
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { gzipSync } from "node:zlib";
+import { deflateRawSync, gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
@@ -86,7 +86,11 @@ function writeInlined(path, source, modules) {
 
 mkdirSync(at("build"), { recursive: true });
 const modules = Object.fromEntries(TARGETS.map((target) => [target, compile(target, "assembly/index.ts")]));
-writeInlined("src/runtime/wasm.generated.ts", "assembly/", modules);
+// Compressed before base64: a page's own compression finds little in base64.
+const deflated = Object.fromEntries(
+  TARGETS.map((target) => [target, deflateRawSync(modules[target], { level: 9 })]),
+);
+writeInlined("src/runtime/wasm.generated.ts", "assembly/, deflated", deflated);
 // Training has a module of its own, which the runtime does not load.
 const train = compile("train", "assembly/train/index.ts");
 writeInlined("src/train/kernels/wasm.generated.ts", "assembly/train/", { train });

@@ -39,11 +39,17 @@ export async function instantiate(engine: Engine): Promise<Kernels> {
   }
   let module = compiled.get(engine);
   if (!module) {
-    module = WebAssembly.compile(decodeBase64(INLINED[engine]));
+    module = inflate(decodeBase64(INLINED[engine])).then((bytes) => WebAssembly.compile(bytes));
     compiled.set(engine, module);
   }
   const instance = await WebAssembly.instantiate(await module, {});
   return instance.exports as unknown as Kernels;
+}
+
+/** The build keeps the modules deflated. */
+function inflate(bytes: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer> {
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+  return new Response(stream).arrayBuffer();
 }
 
 function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
