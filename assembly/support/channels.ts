@@ -204,8 +204,13 @@ export function storeOne(low: v128, high: v128, block: usize, out: usize, count:
     const words = floatWords(low, high, block);
     v128.store_lane<i64>(out, i8x16.narrow_i16x8_s(words, words), 0);
   } else {
-    storeOther(low, high, block, out, count);
+    keep(0, low, high);
+    storeKeptOne(block, out, count);
   }
+}
+
+function storeKeptOne(block: usize, out: usize, count: i32): void {
+  storeOther(v128.load(kept), v128.load(kept, 16), block, out, count);
 }
 
 function storeOther(low: v128, high: v128, block: usize, out: usize, count: i32): void {

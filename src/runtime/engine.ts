@@ -46,8 +46,10 @@ export async function instantiate(engine: Engine): Promise<Kernels> {
   return instance.exports as unknown as Kernels;
 }
 
-/** The build keeps the modules deflated. */
-function inflate(bytes: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer> {
+/** The build keeps the modules deflated. Node's own zlib starts many times faster than its web streams. */
+async function inflate(bytes: Uint8Array<ArrayBuffer>): Promise<BufferSource> {
+  const zlib = globalThis.process?.getBuiltinModule?.("node:zlib");
+  if (zlib) return zlib.inflateRawSync(bytes);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
   return new Response(stream).arrayBuffer();
 }
