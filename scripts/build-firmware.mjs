@@ -46,11 +46,11 @@ const EXPORTED_ONLY = ["log.c", "targets/rp2040/board.c"];
 /** What only this firmware has: an exported program brings its own. */
 const EMULATED_ONLY = ["kernels.c", "targets/rp2040/emulated.c"];
 
-/** All C, assembly and linker sources below `firmware`, sorted by path. */
+/** All C, assembly and linker sources, and what they include, below `firmware`, sorted by path. */
 function sources() {
   return readdirSync(firmware, { recursive: true })
     .map((path) => path.replaceAll("\\", "/"))
-    .filter((path) => /\.(c|h|S|ld)$/.test(path) && !/^(examples|targets\/host|prebuilt)\//.test(path))
+    .filter((path) => /\.(c|h|S|inc|ld)$/.test(path) && !/^(examples|targets\/host|prebuilt)\//.test(path))
     .sort((a, b) => (a < b ? -1 : 1));
 }
 

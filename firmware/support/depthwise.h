@@ -6,7 +6,8 @@
  * words for three elements of the input, a band apart (see lanes.h). Windows of more than LANE_INPUTS elements have one
  * band and one word.
  *
- * depthwise.c and depthwise_armv6m.S do the same; the second is for the chip, and for windows of 3x3 there.
+ * depthwise.c and depthwise_pack_armv6m.S and depthwise_3x3_armv6m.S do the same; these are for the chip, the last for
+ * windows of 3x3.
  */
 #ifndef THUMBNET_DEPTHWISE_H
 #define THUMBNET_DEPTHWISE_H
@@ -28,7 +29,7 @@ typedef struct {
   int32_t weight_step;
 } depthwise_axis;
 
-/* depthwise_armv6m.S knows where the fields lie. */
+/* depthwise_armv6m.inc knows where the fields lie. */
 typedef struct {
   depthwise_axis rows;
   depthwise_axis columns;

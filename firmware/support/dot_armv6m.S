@@ -4,9 +4,7 @@
  *   r0 inputs   r1 weights   r2, r3 two inputs   r4, r5 eight weights   r6 one weight, product   r8-r11 sums
  *   r12 end of the inputs
  */
-  .syntax unified
-  .cpu cortex-m0plus
-  .thumb
+#include "armv6m.inc"
 
   .equ STACK_BYTES, 40
 
@@ -28,17 +26,9 @@
   add \sum1, \sum1, \word
 .endm
 
-  .section .text.dot_four, "ax", %progbits
-  .thumb_func
-  .global dot_four
-  .type dot_four, %function
-dot_four:
+  begin dot_four
   push {r3-r7, lr}
-  mov r4, r8
-  mov r5, r9
-  mov r6, r10
-  mov r7, r11
-  push {r4-r7}
+  save_high
   lsls r4, r2, #3
   adds r4, r4, r0
   mov r12, r4
@@ -73,10 +63,6 @@ dot_four:
   mov r6, r10
   mov r7, r11
   stmia r0!, {r4-r7}
-  pop {r4-r7}
-  mov r8, r4
-  mov r9, r5
-  mov r10, r6
-  mov r11, r7
+  restore_high
   pop {r3-r7, pc}
-  .size dot_four, . - dot_four
+  finish dot_four

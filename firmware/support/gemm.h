@@ -6,7 +6,7 @@
  * multiplications by one weight do three products. Sums grow in the words' lanes of 21 bits, signed, and come out of
  * them after `unpack` inputs; src/plan/matrix.ts sees to it that they fit.
  *
- * gemm.c and gemm_armv6m.S do the same; the second is for the chip.
+ * gemm.c and gemm_pack_armv6m.S and gemm_six_armv6m.S do the same; these are for the chip.
  */
 #ifndef THUMBNET_GEMM_H
 #define THUMBNET_GEMM_H
@@ -15,7 +15,7 @@
 
 #include "channel.h"
 
-/* gemm_armv6m.S knows where the fields lie. */
+/* gemm_six_armv6m.inc knows where the fields lie. */
 typedef struct {
   /* Inputs: for each input two words for three pixels and two for three more. */
   uint32_t *packed;

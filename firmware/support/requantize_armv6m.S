@@ -2,9 +2,7 @@
  * high_product and requantize of requantize.h for ARMv6-M, which multiplies 32 x 32 to 32 bits only: the 64-bit product is
  * put together from 16-bit halves, a third of what a 64-bit multiplication costs. 36 and 44 cycles.
  */
-  .syntax unified
-  .cpu cortex-m0plus
-  .thumb
+#include "armv6m.inc"
 
   .equ STACK_BYTES, 12
 
@@ -36,21 +34,13 @@
   adds r0, r0, r3
 .endm
 
-  .section .text.high_product, "ax", %progbits
-  .thumb_func
-  .global high_product
-  .type high_product, %function
-high_product:
+  begin high_product
   push {r4, r5, lr}
   multiply
   pop {r4, r5, pc}
-  .size high_product, . - high_product
+  finish high_product
 
-  .section .text.requantize, "ax", %progbits
-  .thumb_func
-  .global requantize
-  .type requantize, %function
-requantize:
+  begin requantize
   push {r4, r5, lr}
   cmp r2, #0
   ble 1f
@@ -68,4 +58,4 @@ requantize:
   adcs r0, r3
 2:
   pop {r4, r5, pc}
-  .size requantize, . - requantize
+  finish requantize

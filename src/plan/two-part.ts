@@ -46,7 +46,7 @@ const SLOPE_STEPS = 6;
 /** Shifts that are tried below the largest that cannot overflow. */
 const SHIFTS_TRIED = 3;
 
-/** Shifts that the chip has in the instructions of its 3x3 depthwise convolution (depthwise_armv6m.S). */
+/** Shifts that the chip has in the instructions of its 3x3 depthwise convolution (depthwise_3x3_armv6m.S). */
 export const FIXED_SHIFTS: Shifts = { productShift: 13, outputShift: 18 };
 
 /**

@@ -1,6 +1,6 @@
 // Assembly for the chip and the C beside it give the same, entry by entry, on the emulated chip.
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -22,8 +22,9 @@ const FLAGS = [
   ..."-mcpu=cortex-m0plus -mthumb -O2 -std=c99 -Wall -Wextra -Werror".split(" "),
   `-I${FIRMWARE}`,
 ];
-/** Support that has assembly, and what belongs to it. */
+/** Support that has assembly, what belongs to it, and the assembly. */
 const SOURCES = ["channel", "depthwise", "dot", "gemm", "requantize"];
+const ASSEMBLY = readdirSync(join(FIRMWARE, "support")).filter((file) => file.endsWith("_armv6m.S"));
 const STACK = RAM + 0x20000;
 const SCRIPT = `MEMORY { FLASH (rx) : ORIGIN = ${FLASH}, LENGTH = 64K  RAM (rw) : ORIGIN = ${RAM}, LENGTH = 96K }
 SECTIONS {
@@ -46,10 +47,9 @@ function run(): { cases: number; wrong: number }[] {
       return object;
     };
     const support = (file: string) => join(FIRMWARE, "support", file);
-    const objects = SOURCES.flatMap((name) => [
-      compile(support(`${name}.c`), `${name}.o`),
-      ...(name === "channel" ? [] : [compile(support(`${name}_armv6m.S`), `${name}-assembly.o`)]),
-    ]);
+    const objects = [...SOURCES.map((name) => `${name}.c`), ...ASSEMBLY].map((file) =>
+      compile(support(file), `${file}.o`),
+    );
     // The C under other names, as compilers for other processors see it.
     const plain = SOURCES.map((name) => compile(support(`${name}.c`), `${name}-c.o`, "-U__ARM_ARCH_6M__"));
     tool("ld", "-r", ...plain, "-o", "plain.o");

@@ -1,7 +1,7 @@
 // Written by scripts/fit-cost-model.mjs. Do not edit.
 
 /** SHA-256 of the firmware that this was fitted to. */
-export const FITTED_TO = "520e30ea4bd10287c742c4644676da82a6ad1ff30e0f756dcd97266bdb582457";
+export const FITTED_TO = "22c8ad8b954c0ecc01a43e4f1b299cd2400935077c5fc1d6899e0fd7441f6a81";
 
 /** Cycles by kernel, for one of each that `features.ts` counts. */
 export const COEFFICIENTS = {

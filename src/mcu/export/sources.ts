@@ -1,5 +1,5 @@
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync, readFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { KERNELS, type KernelName } from "../../plan/layout.ts";
 import { EXITS_SOURCE } from "../firmware.ts";
 import { FIRMWARE, includedFiles } from "../sources.ts";
@@ -12,14 +12,18 @@ const RUNTIME = ["runtime.c", "log.c", "support/crc32.c"];
 
 const RP2040 = "targets/rp2040/";
 
-/** Assembly for the chip, beside C that does the same. */
-const ASSEMBLY = "_armv6m.S";
-
-/** The `.c` of a header's name, and its assembly, where there are such. */
+/**
+ * The sources of a header's name: `x.h` has `x.c`, and assembly for the chip that does the same as some of it,
+ * `x_armv6m.S` or `x_part_armv6m.S`.
+ */
 function sourcesOf(header: string): string[] {
-  return [".c", ASSEMBLY]
-    .map((ending) => header.replace(/\.h$/, ending))
-    .filter((source) => existsSync(join(FIRMWARE, source)));
+  if (!header.endsWith(".h")) return [];
+  const folder = dirname(header);
+  const isItsOwn = new RegExp(`^${basename(header, ".h")}(\\.c|(_\\w+)?_armv6m\\.S)$`);
+  return readdirSync(join(FIRMWARE, folder))
+    .filter((file) => isItsOwn.test(file))
+    .sort()
+    .map((file) => join(folder, file).replaceAll("\\", "/"));
 }
 
 /** The kernels and all that they and the runtime refer to: a header brings the sources of its name. */
