@@ -107,7 +107,7 @@ static void fill_table(image_requantization *t, int32_t channels, int32_t produc
   t->channels = (uint32_t)channels;
   for (int32_t c = 0; c < channels; c++) {
     if (product_shift > 0) {
-      at[2 * c] = between(0, 800) * 65536 + between(0, 2000);
+      at[2 * c] = between(0, 800) * 65536 + between(-2000, 2000);
       at[2 * c + 1] = (int32_t)next() >> between(4, 12);
     } else {
       at[c] = (int32_t)next() >> 12;
