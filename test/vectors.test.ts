@@ -1,7 +1,8 @@
 // Vectors of the real kernels, integer parameters and all, through every implementation of the same kernels.
 import { describe, expect, it } from "vitest";
-import type { KernelCall } from "../src/plan/kernel-call.ts";
+import type { KernelCall, KernelCallOf } from "../src/plan/kernel-call.ts";
 import { KERNELS, type KernelName } from "../src/plan/layout.ts";
+import { NO_LINEAR_SUM, solveLinearSum } from "../src/plan/linear-sum.ts";
 import { interleaved, matrixFields } from "../src/plan/matrix.ts";
 import { quantizeMultiplier, requantize } from "../src/plan/multiplier.ts";
 import { exactRequantization } from "../src/plan/requantization.ts";
@@ -100,7 +101,10 @@ function kernelCases(vector: VectorCase): KernelCase[] {
         },
         ...{ shift1: call.input1Shift, shift2: call.input2Shift },
       };
-      return [kernelCase("add_s8", call, own, [call.input1, call.input2], expected)];
+      const inputs = [call.input1, call.input2];
+      const rounded = kernelCase("add_s8", call, { ...own, ...NO_LINEAR_SUM }, inputs, expected);
+      const linear = solveLinearSum((rounded.call as KernelCallOf<"add_s8">).values);
+      return [rounded, kernelCase("add_s8", call, { ...own, ...linear }, inputs, expected)];
     }
     case "mul": {
       const { call, expected } = vector;

@@ -12,6 +12,9 @@ import { AddS8Record } from "../support/records";
 import { clamp, requantize } from "../support/requantize";
 import { ROUNDER } from "../support/solve";
 
+/** Bits by which both inputs are scaled up before they are rescaled. */
+const LEFT_SHIFT: i32 = 20;
+
 /** What was found: whether the float form is exact, and its constants. */
 // @ts-ignore: decorator
 @unmanaged
@@ -53,11 +56,11 @@ export function add_s8_pack(r: AddS8Record, packed: usize): void {
   if (!ASC_FEATURE_SIMD) return;
   const p = changetype<Packed>(packed);
   for (let q = -128; q < 128; q++) {
-    const x = (q - r.inputZeroPoint) << r.leftShift, y = (q - r.input2ZeroPoint) << r.leftShift;
+    const x = (q - r.inputZeroPoint) << LEFT_SHIFT, y = (q - r.input2ZeroPoint) << LEFT_SHIFT;
     store<i32>(rescaled1 + (<usize>(q + 128) << 2), requantize(x, r.multiplier1, r.shift1));
     store<i32>(rescaled2 + (<usize>(q + 128) << 2), requantize(y, r.multiplier2, r.shift2));
   }
-  const common = realScale(r.outputMultiplier, r.outputShift) * <f64>(1 << r.leftShift);
+  const common = realScale(r.outputMultiplier, r.outputShift) * <f64>(1 << LEFT_SHIFT);
   p.scale1 = <f32>(realScale(r.multiplier1, r.shift1) * common);
   p.scale2 = <f32>(realScale(r.multiplier2, r.shift2) * common * (r.subtract ? -1.0 : 1.0));
   p.isFloat = i32(findOffset(r, p) && isExact(r, p));
@@ -121,8 +124,8 @@ export function add_s8(r: AddS8Record, image: usize, arena: usize, packed: usize
 
 function rowPlain(r: AddS8Record, a: usize, step1: usize, b: usize, step2: usize, output: usize): void {
   for (let i = 0; i < <i32>r.dim3; i++) {
-    const x = (<i32>load<i8>(a) - r.inputZeroPoint) << r.leftShift;
-    const y = (<i32>load<i8>(b) - r.input2ZeroPoint) << r.leftShift;
+    const x = (<i32>load<i8>(a) - r.inputZeroPoint) << LEFT_SHIFT;
+    const y = (<i32>load<i8>(b) - r.input2ZeroPoint) << LEFT_SHIFT;
     const left = requantize(x, r.multiplier1, r.shift1);
     store<i8>(output + i, <i8>outputOf(r, left, requantize(y, r.multiplier2, r.shift2)));
     a += step1;
@@ -166,7 +169,6 @@ function rescale(x: v128, leftShift: i32, multiplier: v128, scale: v128): v128 {
 
 function rowInteger(r: AddS8Record, a: usize, step1: usize, b: usize, step2: usize, output: usize): void {
   const count = <i32>r.dim3;
-  const shift = <i32>r.leftShift;
   const zeroPoint1 = i16x8.splat(r.inputZeroPoint), zeroPoint2 = i16x8.splat(r.input2ZeroPoint);
   const multiplier1 = i32x4.splat(r.multiplier1), scale1 = i32x4.splat(1 << (30 + r.shift1));
   const multiplier2 = i32x4.splat(r.multiplier2), scale2 = i32x4.splat(1 << (30 + r.shift2));
@@ -176,10 +178,10 @@ function rowInteger(r: AddS8Record, a: usize, step1: usize, b: usize, step2: usi
   for (let i = 0; i < count; i += CHANNELS) {
     const x = i16x8.sub(eight(a, step1), zeroPoint1);
     const y = i16x8.sub(eight(b, step2), zeroPoint2);
-    const x0 = rescale(i32x4.extend_low_i16x8_s(x), shift, multiplier1, scale1);
-    const x1 = rescale(i32x4.extend_high_i16x8_s(x), shift, multiplier1, scale1);
-    const y0 = rescale(i32x4.extend_low_i16x8_s(y), shift, multiplier2, scale2);
-    const y1 = rescale(i32x4.extend_high_i16x8_s(y), shift, multiplier2, scale2);
+    const x0 = rescale(i32x4.extend_low_i16x8_s(x), LEFT_SHIFT, multiplier1, scale1);
+    const x1 = rescale(i32x4.extend_high_i16x8_s(x), LEFT_SHIFT, multiplier1, scale1);
+    const y0 = rescale(i32x4.extend_low_i16x8_s(y), LEFT_SHIFT, multiplier2, scale2);
+    const y1 = rescale(i32x4.extend_high_i16x8_s(y), LEFT_SHIFT, multiplier2, scale2);
     const sum0 = r.subtract ? i32x4.sub(x0, y0) : i32x4.add(x0, y0);
     const sum1 = r.subtract ? i32x4.sub(x1, y1) : i32x4.add(x1, y1);
     const out0 = i32x4.add(requantizeLanes(sum0, multiplier, scale), zeroPoint);

@@ -227,7 +227,7 @@ export class AddS8Record {
   broadcast1: u8;
   broadcast2: u8;
   subtract: u8;
-  leftShift: u8;
+  sumShift: u8;
   multiplier1: i32;
   multiplier2: i32;
   outputMultiplier: i32;
@@ -239,6 +239,9 @@ export class AddS8Record {
   outputZeroPoint: i8;
   activationMin: i8;
   activationMax: i8;
+  factor1: i32;
+  factor2: i32;
+  sumOffset: i32;
 }
 
 // @ts-ignore: decorator

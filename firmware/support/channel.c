@@ -4,32 +4,8 @@
 
 /* Compiled for speed: its loops are worth more than their bytes. */
 
-static const int32_t *words_of(const output_form *form) {
-  return (const int32_t *)(const void *)(form->table + 1);
-}
-
 static int8_t exact(int32_t accumulator, int32_t multiplier, int32_t shift, const output_form *form) {
   return (int8_t)clamp(requantize(accumulator, multiplier, shift) + form->zero_point, form->low, form->high);
-}
-
-channel_parameters channel_at(const output_form *form, int32_t channel) {
-  const image_requantization *table = form->table;
-  const int32_t *words = words_of(form);
-  channel_parameters p;
-  if (table->form == REQUANTIZE_TWO_PART) {
-    const int32_t factors = words[2 * channel];
-    p.offset = words[2 * channel + 1];
-    p.factor = factors >> 16;
-    p.fine = (int16_t)factors;
-  } else {
-    const int32_t channels = (int32_t)table->channels;
-    const int32_t factor = table->per_channel != 0 ? channel : 0;
-    const int32_t factors = table->per_channel != 0 ? channels : 1;
-    p.offset = words[channel];
-    p.factor = words[channels + factor];
-    p.fine = ((const int8_t *)(words + channels + factors))[factor];
-  }
-  return p;
 }
 
 int8_t to_int8(int32_t sum, const channel_parameters *channel, const output_form *form) {

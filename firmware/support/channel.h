@@ -29,7 +29,30 @@ static inline output_form output_form_at(const uint8_t *image, uint32_t table, i
   return form;
 }
 
-channel_parameters channel_at(const output_form *form, int32_t channel);
+/* The words behind the head of the table. */
+static inline const int32_t *words_of(const output_form *form) {
+  return (const int32_t *)(const void *)(form->table + 1);
+}
+
+static inline channel_parameters channel_at(const output_form *form, int32_t channel) {
+  const image_requantization *table = form->table;
+  const int32_t *words = words_of(form);
+  channel_parameters p;
+  if (table->form == REQUANTIZE_TWO_PART) {
+    const int32_t factors = words[2 * channel];
+    p.offset = words[2 * channel + 1];
+    p.factor = factors >> 16;
+    p.fine = (int16_t)factors;
+  } else {
+    const int32_t channels = (int32_t)table->channels;
+    const int32_t factor = table->per_channel != 0 ? channel : 0;
+    const int32_t factors = table->per_channel != 0 ? channels : 1;
+    p.offset = words[channel];
+    p.factor = words[channels + factor];
+    p.fine = ((const int8_t *)(words + channels + factors))[factor];
+  }
+  return p;
+}
 
 /* `sum` of (x + 128) * (weight - zero point). */
 int8_t to_int8(int32_t sum, const channel_parameters *channel, const output_form *form);

@@ -59,8 +59,8 @@ void gemm_six(const gemm *g);
 /* Packs `rows` times `count` inputs of each of three pixels, rows every `step` bytes: two words for each input, and two free. */
 void gemm_pack(const int8_t *const *pixels, int32_t count, uint32_t *packed, int32_t rows, int32_t step);
 
-/* Writes one channel from the sums of its products, and sets them to 0. */
-void gemm_store(const gemm *g, int32_t channel, int32_t *sums);
+/* Writes one channel from the sums of its products, one for each pixel. */
+void gemm_store(const gemm *g, int32_t channel, const int32_t *sums);
 
 /* Sets what follows from the weights' and the channels' form. */
 void gemm_set_form(gemm *g, const output_form *form, int32_t first_channel);

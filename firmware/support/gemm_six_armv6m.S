@@ -161,6 +161,7 @@ add_up:
   ldr r1, [sp, #CHANNEL]
   add r2, sp, #SUMS
   bl gemm_store
+  clear_sums
   ldr r0, [sp, #FIRST_END]
   mov r12, r0
   ldr r0, [sp, #GEMM]

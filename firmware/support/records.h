@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #define IMAGE_MAGIC 0x54454e54u
-#define IMAGE_VERSION 3
+#define IMAGE_VERSION 4
 #define IMAGE_CHECKED_FROM 16u
 #define RECORD_BYTES 68u
 /* In place of a tensor's operand: it never exists whole. */
@@ -252,7 +252,7 @@ typedef struct {
   uint8_t broadcast1;
   uint8_t broadcast2;
   uint8_t subtract;
-  uint8_t left_shift;
+  uint8_t sum_shift;
   int32_t multiplier1;
   int32_t multiplier2;
   int32_t output_multiplier;
@@ -264,6 +264,9 @@ typedef struct {
   int8_t output_zero_point;
   int8_t activation_min;
   int8_t activation_max;
+  int32_t factor1;
+  int32_t factor2;
+  int32_t sum_offset;
 } add_s8_record;
 
 typedef struct {

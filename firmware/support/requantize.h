@@ -23,6 +23,21 @@ static inline int32_t rounding_shift_right(int32_t x, int32_t exponent) {
 }
 
 /*
+ * requantize(x, multiplier, -right) for a multiplier >= 0, given in halves, and right >= 1: where its parts stay in
+ * registers. The product's upper bits are 2 * x_upper * upper, and those of the other products and of the rounding, which
+ * add up to 33 bits: the one with a sign gives its own apart.
+ */
+static inline int32_t requantize_right(int32_t x, int32_t upper, uint32_t lower, int32_t right) {
+  const int32_t x_upper = x >> 16;
+  const uint32_t x_lower = (uint32_t)x & 0xffffu;
+  const int32_t middle = x_upper * (int32_t)lower;
+  const uint32_t rest = x_lower * (uint32_t)upper + (x_lower * lower >> 16) + (1u << 14) + ((uint32_t)middle & 0x7fffu);
+  const int32_t product = 2 * (x_upper * upper) + (middle >> 15) + (int32_t)(rest >> 15);
+  /* Ties away from zero: those of negative numbers are no longer ties. */
+  return (((product + (product >> 31)) >> (right - 1)) + 1) >> 1;
+}
+
+/*
  * What requantize and more give, for sums that the planner has gone through: how far the result lies above the least output, before the
  * clamp. The products and the sum of them may wrap, the result does not.
  */

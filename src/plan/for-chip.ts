@@ -1,4 +1,5 @@
 import type { ConstantData, KernelCall } from "./kernel-call.ts";
+import { type LinearSum, solveLinearSum } from "./linear-sum.ts";
 import { plainWeights } from "./matrix.ts";
 import type { Plan } from "./plan.ts";
 import { decodeRequantization, encodeRequantization } from "./requantization.ts";
@@ -7,12 +8,19 @@ import { sumRanges } from "./weights.ts";
 
 /**
  * The plan with what pays on the chip alone: operators whose every channel can be requantized in two multiplications
- * of 32 bits get that form. No output changes by a bit.
+ * of 32 bits get that form, and sums of two tensors theirs. No output changes by a bit.
  */
 export function planForChip(plan: Plan): Plan {
   // Calls that share their constants, slices of one operator, go on sharing them.
   const known = new Map<ConstantData, ConstantData>();
+  const sums = new Map<string, LinearSum>();
   const solved = (call: KernelCall): KernelCall => {
+    if (call.kernel === "add_s8") {
+      const { input, input2, output, ...constants } = call.values;
+      const key = JSON.stringify(constants);
+      if (!sums.has(key)) sums.set(key, solveLinearSum(call.values));
+      return { ...call, values: { ...call.values, ...sums.get(key)! } };
+    }
     if (!isWindowed(call)) return call;
     const { requantization } = call.values;
     if (!known.has(requantization)) known.set(requantization, twoPart(call) ?? requantization);

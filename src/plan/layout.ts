@@ -13,7 +13,7 @@ export type Fields = Readonly<Record<string, FieldType>>;
 /** "TNET" */
 export const MAGIC = 0x54454e54;
 /** Raised with every change of the layout; an image of another version is refused. */
-export const VERSION = 3;
+export const VERSION = 4;
 /** Every record has this size, so that a runtime can step through them without knowing any. */
 export const RECORD_BYTES = 68;
 /** Set in an operand that lies in the image (a constant); clear when it lies in the arena. */
@@ -247,7 +247,11 @@ export const KERNELS = {
       ...BROADCAST,
       /** 1: input - input2. */
       subtract: "u8",
-      leftShift: "u8",
+      /**
+       * Where it is not 0, the result for all inputs x and y is also activationMin +
+       * ((x * factor1 + y * factor2 + sumOffset) >> sumShift), clamped; see linear-sum.ts.
+       */
+      sumShift: "u8",
       multiplier1: "i32",
       multiplier2: "i32",
       outputMultiplier: "i32",
@@ -256,6 +260,9 @@ export const KERNELS = {
       outputShift: "i8",
       ...ZERO_POINTS_2,
       ...OUTPUT_CLAMP,
+      factor1: "i32",
+      factor2: "i32",
+      sumOffset: "i32",
     },
   },
   mul_s8: {

@@ -71,6 +71,13 @@ function elementwise(f: Fields, shifts: readonly number[]): Features {
   return { row: rows, element: elements, leftShift: elements * shifts.filter((shift) => shift > 0).length };
 }
 
+/** By the planner's constants, or in three roundings. */
+function add(f: Fields): Features {
+  if (f.sumShift === 0) return elementwise(f, [f.shift1!, f.shift2!, f.outputShift!]);
+  const { row, element } = elementwise(f, []);
+  return { linearRow: row!, linearElement: element! };
+}
+
 function mean(f: Fields): Features {
   const sizes = dimensions(f);
   const isReduced = sizes.map((_, d) => (f.reduced! >> d) & 1);
@@ -143,7 +150,7 @@ const FEATURES: Readonly<Record<KernelName, (fields: Fields, around: Surrounding
   fully_connected_s8: fullyConnected,
   avg_pool_s8: averagePool,
   max_pool_s8: pool,
-  add_s8: (f) => elementwise(f, [f.shift1!, f.shift2!, f.outputShift!]),
+  add_s8: add,
   mul_s8: (f) => elementwise(f, [f.outputShift!]),
   lookup_s8: (f) => ({ element: f.count! }),
   softmax_s8: softmax,

@@ -2,12 +2,10 @@ import { ThumbnetError } from "../../errors.ts";
 import type { Graph, OperatorOf } from "../../graph/graph.ts";
 import { elementCount } from "../../graph/shape.ts";
 import type { KernelCall } from "../kernel-call.ts";
+import { ADD_LEFT_SHIFT, NO_LINEAR_SUM } from "../linear-sum.ts";
 import { normalize, quantizeMultiplier } from "../multiplier.ts";
 import { activationRange, affineOf, tensorOf } from "./context.ts";
 import { dimensionFields, mergeDimensions } from "./dimensions.ts";
-
-/** Bits by which ADD and SUB scale both inputs up before they rescale them. */
-const ADD_LEFT_SHIFT = 20;
 
 type Binary = OperatorOf<"ADD" | "SUB" | "MUL">;
 
@@ -57,7 +55,7 @@ export function lowerAdd(graph: Graph, op: OperatorOf<"ADD" | "SUB">): KernelCal
       values: {
         ...binaryFields(graph, op),
         subtract: Number(op.kind === "SUB"),
-        leftShift: ADD_LEFT_SHIFT,
+        ...NO_LINEAR_SUM,
         multiplier1: m1.multiplier,
         shift1: m1.shift,
         multiplier2: m2.multiplier,
