@@ -166,6 +166,7 @@ export const KERNEL_CASES: readonly KernelCase[] = [
   fullyConnected("AD", 8, 128),
   fullyConnected("AD", 128, 640),
   fullyConnected("KWS", 64, 12),
+  fullyConnected("streaming", 128, 32),
   add("ResNet-8", [32, 32], 16),
   add("ResNet-8", [16, 16], 32),
   add("ResNet-8", [8, 8], 64),
