@@ -18,6 +18,7 @@ export interface TrainingValues {
   readonly average: number;
   readonly patience: number;
   readonly augmentation: number;
+  readonly mix: number;
   readonly backend?: BackendName;
 }
 
@@ -56,9 +57,10 @@ export function trainOptions(options: TrainingValues): TrainOptions {
     average,
     patience,
     augmentation,
+    mix,
   } = options;
   const schedule: Schedule = steps ?? { kind: "cosine", rate: lr, warmup };
-  return { epochs, batch, seed, schedule, labelSmoothing, weightDecay, average, patience, augmentation };
+  return { epochs, batch, seed, schedule, labelSmoothing, weightDecay, average, patience, augmentation, mix };
 }
 
 /** @param defaults where they differ from those of `thumbnet train` */
@@ -102,6 +104,12 @@ export function addTrainingOptions(
       "of random variants; narrow networks learn better with less, 0: none",
       parseNumber(0, 1.4),
       1,
+    )
+    .option(
+      "--mix <share>",
+      "of the examples, each mixed with another one; few pictures teach more that way, with a teacher above all",
+      parseNumber(0, 1),
+      0,
     )
     .addOption(
       new Option("--backend <name>", "of TensorFlow.js; default: the fastest that is installed").choices([

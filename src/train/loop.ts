@@ -31,6 +31,8 @@ export interface TrainOptions {
   readonly patience: number;
   /** Strength of the examples' random variation; 0: none. */
   readonly augmentation: number;
+  /** Share of the examples that are mixed with another one, targets likewise; 0: none. */
+  readonly mix: number;
 }
 
 export interface StepReport {
@@ -205,13 +207,13 @@ class Run {
   }
 
   async #runEpoch(): Promise<boolean> {
-    const { batch, seed, epochs, schedule, augmentation } = this.#options;
+    const { batch, seed, epochs, schedule, augmentation, mix } = this.#options;
     const { train, inputShape } = this.#data;
     const start = performance.now();
     const elements = elementCount(inputShape);
     const objective = this.#hooks.objective ?? classification;
     let [step, total, rate] = [0, 0, 0];
-    const epoch = { batch, seed, epoch: this.#epoch, augmentation };
+    const epoch = { batch, seed, epoch: this.#epoch, augmentation, mix };
     for await (const examples of this.#hooks.batches?.(epoch) ?? epochBatches(train, elements, epoch)) {
       // Lets the process see signals and finish writing.
       await setImmediate();

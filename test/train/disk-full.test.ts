@@ -49,6 +49,7 @@ const OPTIONS: TrainOptions = {
   average: 0.9,
   patience: 0,
   augmentation: 1,
+  mix: 0,
 };
 
 const root = mkdtempSync(join(tmpdir(), "thumbnet-full-"));

@@ -104,6 +104,7 @@ export async function trainCut(
   const inputBatches = source.batches ?? ((epoch: EpochOptions) => epochBatches(data.train, elements, epoch));
   const isCached =
     settings.augmentation === 0 &&
+    settings.mix === 0 &&
     (frozen || teacher !== null) &&
     4 * data.train.count * preparer.elements <= options.cacheBytes;
   let cached: PreparedExamples | null = null;

@@ -60,6 +60,7 @@ const OPTIONS: ExitTrainOptions = {
     average: 0.9,
     patience: 0,
     augmentation: 1,
+    mix: 0,
   },
   cacheBytes: 2 ** 24,
 };
