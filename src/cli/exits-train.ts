@@ -54,6 +54,7 @@ interface ExitsTrainOptions extends TrainingValues, TeacherValues, QuantizeValue
   readonly distill?: boolean;
   readonly dropout: number;
   readonly featureCache: number;
+  readonly variants: number;
   readonly json?: boolean;
 }
 
@@ -81,6 +82,7 @@ function exitOptions(options: ExitsTrainOptions): ExitTrainOptions {
     lesson: isTaught ? { temperature, share } : null,
     train: trainOptions(options),
     cacheBytes: 2 ** 20 * options.featureCache,
+    variants: options.variants,
   };
 }
 
@@ -189,8 +191,16 @@ export function exitsTrainCommand(): Command {
     )
     .addOption(
       new Option(
+        "--variants <n>",
+        "random variants of each example that epochs take in turn, with a frozen network whose features are then computed so often only; 0: new ones in every epoch",
+      )
+        .default(0)
+        .argParser(parseWhole(0)),
+    )
+    .addOption(
+      new Option(
         "--feature-cache <MiB>",
-        "memory for features of a frozen network, kept where --augmentation and --mix are 0",
+        "memory for features of a frozen network, kept where --augmentation and --mix are 0, or with --variants",
       )
         .default(1500)
         .argParser(parseWhole(0)),

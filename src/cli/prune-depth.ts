@@ -42,6 +42,7 @@ interface PruneDepthOptions extends TrainingValues, TeacherValues, QuantizeValue
   readonly tag?: string;
   readonly add: readonly Added[];
   readonly featureCache: number;
+  readonly variants: number;
   readonly test?: boolean;
   readonly evaluate?: string;
   readonly json?: boolean;
@@ -75,6 +76,7 @@ function depthOptions(options: PruneDepthOptions): DepthOptions {
     lesson: isTaught ? { temperature, share, similarity } : null,
     train: trainOptions(options),
     cacheBytes: 2 ** 20 * options.featureCache,
+    variants: options.variants,
     ...(options.tag !== undefined && { tag: options.tag }),
     measure: {
       quantize: { range, outside, weights, biasCorrection },
@@ -183,8 +185,14 @@ export function pruneDepthCommand(): Command {
         .argParser(parseAdded),
     )
     .option(
+      "--variants <n>",
+      "random variants of each example that epochs take in turn, with a frozen part whose features are then computed so often only; 0: new ones in every epoch",
+      parseWhole(0),
+      0,
+    )
+    .option(
       "--feature-cache <MiB>",
-      "memory for the features of a frozen part, kept where --augmentation and --mix are 0",
+      "memory for the features of a frozen part, kept where --augmentation and --mix are 0, or with --variants",
       parseWhole(0),
       1500,
     )

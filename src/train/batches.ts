@@ -30,15 +30,19 @@ export interface Lesson {
   readonly features: Float32Array;
 }
 
-export interface EpochOptions {
-  /** Examples in a batch. */
-  readonly batch: number;
+/** How examples are changed at random: the same for the same options. */
+export interface VariantOptions {
   readonly seed: number;
   readonly epoch: number;
   /** Strength; see `Variation`. */
   readonly augmentation: number;
   /** Share of the examples that are mixed with another one; 0: none. */
   readonly mix: number;
+}
+
+export interface EpochOptions extends VariantOptions {
+  /** Examples in a batch. */
+  readonly batch: number;
 }
 
 /** Sets these random numbers apart from those of examples, which are seeded by their index. */
@@ -81,28 +85,41 @@ export function batchCount({ count }: Examples, batch: number): number {
 }
 
 /**
- * All examples once, in random order, each a random variant, mixed where that is asked for; what does not fill a batch is left out. An example's
- * variant depends on seed, epoch and its index alone.
+ * A batch of the examples asked for, each a random variant that depends on seed, epoch and its index alone, mixed where
+ * that is asked for.
  *
  * @param elements of one input
  */
-export function* epochBatches(
+export function makeBatch(
   examples: Examples,
+  indices: Uint32Array,
   elements: number,
-  { batch, seed, epoch, augmentation: strength, mix }: EpochOptions,
-): Generator<Batch> {
-  const order = new Random(seed, epoch).permutation(examples.count);
+  { seed, epoch, augmentation: strength, mix }: VariantOptions,
+): Batch {
+  const inputs = inputsOf(examples, indices, elements, (index) => ({
+    random: new Random(seed, epoch, index),
+    strength,
+  }));
+  const labels = Uint16Array.from(indices, (index) => examples.labels[index]!);
+  if (mix === 0) return { indices, inputs, labels };
+  const random = new Random(seed, epoch, MIX_SEED, indices[0]!);
+  return { indices, inputs, labels, mixture: mixExamples(inputs, labels, random, mix) };
+}
+
+/** The order in which an epoch has so many examples. */
+export function epochOrder(count: number, { seed, epoch }: VariantOptions): Uint32Array {
+  return new Random(seed, epoch).permutation(count);
+}
+
+/**
+ * All examples once, in random order, as `makeBatch` makes them; what does not fill a batch is left out.
+ *
+ * @param elements of one input
+ */
+export function* epochBatches(examples: Examples, elements: number, options: EpochOptions): Generator<Batch> {
+  const { batch } = options;
+  const order = epochOrder(examples.count, options);
   for (let start = 0; start + batch <= order.length; start += batch) {
-    const indices = order.subarray(start, start + batch);
-    const inputs = inputsOf(examples, indices, elements, (index) => ({
-      random: new Random(seed, epoch, index),
-      strength,
-    }));
-    const labels = Uint16Array.from(indices, (index) => examples.labels[index]!);
-    if (mix === 0) yield { indices, inputs, labels };
-    else {
-      const random = new Random(seed, epoch, MIX_SEED, start);
-      yield { indices, inputs, labels, mixture: mixExamples(inputs, labels, random, mix) };
-    }
+    yield makeBatch(examples, order.subarray(start, start + batch), elements, options);
   }
 }

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { type DepthHooks, type DepthOptions, pruneDepth } from "../../src/prune/depth/depth.ts";
 import { writeDepthReport } from "../../src/prune/depth/write-report.ts";
@@ -31,6 +31,7 @@ const OPTIONS: DepthOptions = {
   lesson: null,
   train: { ...SHORT_TRAINING, epochs: 4, seed: 1, schedule: { kind: "cosine", rate: 0.02, warmup: 1 } },
   cacheBytes: 2 ** 24,
+  variants: 0,
   measure: { quantize: {}, calibration: 20, seed: 1, parts: ["validation"] },
 };
 
@@ -73,6 +74,33 @@ test("features kept for all epochs give the same training as features computed a
   const anew = await prune({ ...still, cacheBytes: 0 });
   const file = "block1-8-frozen-distilled-seed1/training/last.ckpt";
   expect(readFileSync(join(kept.out, file)).equals(readFileSync(join(anew.out, file)))).toBe(true);
+});
+
+test("variants are taken in turn, and are those of the first epochs", async () => {
+  const mixed = {
+    train: { ...OPTIONS.train, epochs: 2, mix: 0.5 },
+    lesson: { temperature: 2, share: 0.5, similarity: 1 },
+  };
+  const file = "block1-8-frozen-distilled-seed1/training/last.ckpt";
+  const losses = async (options: Partial<DepthOptions>) => {
+    const { out } = await prune({ ...mixed, ...options });
+    const log = readFileSync(join(out, dirname(file), "log.jsonl"), "utf8")
+      .trim()
+      .split("\n");
+    return log.map((line) => (JSON.parse(line) as { loss: number }).loss);
+  };
+  const [one, two] = [await losses({ variants: 1 }), await losses({ variants: 2 })];
+  expect(two[0]).toBe(one[0]);
+  expect(two[1]).not.toBe(one[1]);
+});
+
+test("variants need a frozen tail, and memory", async () => {
+  await expect(prune({ frozen: false, variants: 2 })).rejects.toThrow(
+    /^features of 2 variants can be kept of a frozen network only$/,
+  );
+  await expect(prune({ variants: 2, cacheBytes: 1000 })).rejects.toThrow(
+    /stripes: features after block1: 2 variants of \d+ examples need 1 MiB, 0 MiB may be used/,
+  );
 });
 
 test("a run over all cuts that was stopped goes on, and results that are there stay", async () => {

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { makeFolder } from "../../data/files.ts";
 import type { TrainingSet } from "../../data/training-set.ts";
+import { ThumbnetError } from "../../errors.ts";
 import { elementCount } from "../../graph/shape.ts";
 import { type EpochOptions, epochBatches } from "../../train/batches.ts";
 import { readNetwork } from "../../train/checkpoint.ts";
@@ -11,7 +12,7 @@ import { parametersChecksum } from "../../train/network/parameters.ts";
 import { Network } from "../../train/network.ts";
 import { freshHead, joinNetworks, type PlainNetwork, tailOf } from "./cut-network.ts";
 import type { Cut } from "./cuts.ts";
-import { type PreparedExamples, Preparer } from "./features.ts";
+import { NO_VARIANT, type PreparedExamples, Preparer } from "./features.ts";
 import { HEAD_PREFIX } from "./heads.ts";
 
 export interface CutOptions {
@@ -28,6 +29,11 @@ export interface CutOptions {
   readonly train: TrainOptions;
   /** The most that features of a frozen tail may take in memory when they are kept for all epochs. */
   readonly cacheBytes: number;
+  /**
+   * Random variants of each example, which epochs take in turn, so that features are computed so many times and no
+   * more; 0: new ones in every epoch.
+   */
+  readonly variants: number;
 }
 
 /** What all cuts share. */
@@ -47,7 +53,7 @@ export interface TrainedCut {
 
 /** What decides the result, apart from network, data and training options: plain data. */
 export function cutIdentity(source: CutSource, cut: Cut, options: CutOptions): Record<string, unknown> {
-  const { head, dropout, frozen, tailRate, lesson } = options;
+  const { head, dropout, frozen, tailRate, lesson, variants } = options;
   const teacher = source.teacher ?? source.network;
   const named = (network: Network) => ({
     name: network.description.name,
@@ -60,8 +66,15 @@ export function cutIdentity(source: CutSource, cut: Cut, options: CutOptions): R
     dropout,
     frozen,
     tailRate: frozen ? null : tailRate,
+    ...(variants > 0 && { variants }),
     lesson: lesson && { ...named(teacher), ...lesson },
   };
+}
+
+/** @throws ThumbnetError when variants are kept of what is not frozen */
+export function checkVariants({ frozen, variants }: Pick<CutOptions, "frozen" | "variants">): void {
+  if (variants === 0 || frozen) return;
+  throw new ThumbnetError(`features of ${variants} variants can be kept of a frozen network only`);
 }
 
 /** The folder inside the cut's own that `train` works in. */
@@ -69,7 +82,7 @@ export const TRAINING_FOLDER = "training";
 
 /** The data set that a head sees: features in place of inputs. Its test examples are never asked for. */
 function featureSet(data: TrainingSet, cut: Cut, preparer: Preparer): TrainingSet {
-  const validation = preparer.examples(data.validation, elementCount(data.inputShape));
+  const validation = preparer.examples(data.validation, elementCount(data.inputShape), NO_VARIANT);
   const { name, classes, train } = data;
   const inputShape = cut.shape as readonly [number, number, number];
   return { name, classes, inputShape, train, validation, test: validation };
@@ -102,15 +115,22 @@ export async function trainCut(
   const preparer = new Preparer({ whole, after: frozen ? cut.layer : null, teacher });
   const elements = elementCount(data.inputShape);
   const inputBatches = source.batches ?? ((epoch: EpochOptions) => epochBatches(data.train, elements, epoch));
-  const isCached =
-    settings.augmentation === 0 &&
-    settings.mix === 0 &&
-    (frozen || teacher !== null) &&
-    4 * data.train.count * preparer.elements <= options.cacheBytes;
-  let cached: PreparedExamples | null = null;
+  const changes = settings.augmentation > 0 || settings.mix > 0;
+  checkVariants(options);
+  const variants = changes ? options.variants : 1;
+  const bytes = 4 * data.train.count * preparer.elements * variants;
+  const fits = bytes <= options.cacheBytes;
+  if (changes && variants > 0 && !fits) {
+    const needed = `${variants} variants of ${data.train.count} examples need ${Math.ceil(bytes / 2 ** 20)} MiB`;
+    const found = `${Math.floor(options.cacheBytes / 2 ** 20)} MiB may be used`;
+    throw new ThumbnetError(`${data.name}: features after ${cut.name}: ${needed}, ${found}`);
+  }
+  const isCached = variants > 0 && (frozen || teacher !== null) && fits;
+  const prepared: PreparedExamples[] = [];
   const cachedBatches = (epoch: EpochOptions) => {
-    cached ??= preparer.examples(data.train, elements);
-    return cached.batches(epoch);
+    const variant = epoch.epoch % variants;
+    prepared[variant] ??= preparer.examples(data.train, elements, { ...epoch, epoch: variant });
+    return prepared[variant].batches(epoch);
   };
   const network = new Network(student.description, student.parameters, "student/");
   try {

@@ -63,6 +63,7 @@ const OPTIONS: ExitTrainOptions = {
     mix: 0,
   },
   cacheBytes: 2 ** 24,
+  variants: 0,
 };
 
 const folders: string[] = [];
