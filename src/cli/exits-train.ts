@@ -54,7 +54,6 @@ interface ExitsTrainOptions extends TrainingValues, TeacherValues, QuantizeValue
   readonly distill?: boolean;
   readonly dropout: number;
   readonly featureCache: number;
-  readonly variants: number;
   readonly json?: boolean;
 }
 
@@ -82,7 +81,6 @@ function exitOptions(options: ExitsTrainOptions): ExitTrainOptions {
     lesson: isTaught ? { temperature, share } : null,
     train: trainOptions(options),
     cacheBytes: 2 ** 20 * options.featureCache,
-    variants: options.variants,
   };
 }
 
@@ -188,14 +186,6 @@ export function exitsTrainCommand(): Command {
       new Option("--dropout <share>", "of the features before the last layer of a head")
         .default(0)
         .argParser(parseNumber(0, 0.9)),
-    )
-    .addOption(
-      new Option(
-        "--variants <n>",
-        "random variants of each example that epochs take in turn, with a frozen network whose features are then computed so often only; 0: new ones in every epoch",
-      )
-        .default(0)
-        .argParser(parseWhole(0)),
     )
     .addOption(
       new Option(

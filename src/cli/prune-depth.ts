@@ -42,7 +42,6 @@ interface PruneDepthOptions extends TrainingValues, TeacherValues, QuantizeValue
   readonly tag?: string;
   readonly add: readonly Added[];
   readonly featureCache: number;
-  readonly variants: number;
   readonly test?: boolean;
   readonly evaluate?: string;
   readonly json?: boolean;
@@ -76,7 +75,6 @@ function depthOptions(options: PruneDepthOptions): DepthOptions {
     lesson: isTaught ? { temperature, share, similarity } : null,
     train: trainOptions(options),
     cacheBytes: 2 ** 20 * options.featureCache,
-    variants: options.variants,
     ...(options.tag !== undefined && { tag: options.tag }),
     measure: {
       quantize: { range, outside, weights, biasCorrection },
@@ -183,12 +181,6 @@ export function pruneDepthCommand(): Command {
       new Option("--add <name=file>", "another float network for the report; may be given again")
         .default([], "none")
         .argParser(parseAdded),
-    )
-    .option(
-      "--variants <n>",
-      "random variants of each example that epochs take in turn, with a frozen part whose features are then computed so often only; 0: new ones in every epoch",
-      parseWhole(0),
-      0,
     )
     .option(
       "--feature-cache <MiB>",

@@ -19,6 +19,7 @@ export interface TrainingValues {
   readonly patience: number;
   readonly augmentation: number;
   readonly mix: number;
+  readonly variants: number;
   readonly backend?: BackendName;
 }
 
@@ -58,9 +59,22 @@ export function trainOptions(options: TrainingValues): TrainOptions {
     patience,
     augmentation,
     mix,
+    variants,
   } = options;
   const schedule: Schedule = steps ?? { kind: "cosine", rate: lr, warmup };
-  return { epochs, batch, seed, schedule, labelSmoothing, weightDecay, average, patience, augmentation, mix };
+  return {
+    epochs,
+    batch,
+    seed,
+    schedule,
+    labelSmoothing,
+    weightDecay,
+    average,
+    patience,
+    augmentation,
+    mix,
+    variants,
+  };
 }
 
 /** @param defaults where they differ from those of `thumbnet train` */
@@ -109,6 +123,12 @@ export function addTrainingOptions(
       "--mix <share>",
       "of the examples, each mixed with another one; few pictures teach more that way, with a teacher above all",
       parseNumber(0, 1),
+      0,
+    )
+    .option(
+      "--variants <n>",
+      "of each example, which epochs take in turn: a teacher and a frozen part see each once; 0: new ones in every epoch",
+      parseWhole(0),
       0,
     )
     .addOption(

@@ -5,6 +5,8 @@ import { type Examples, inputsOf } from "../data/training-set.ts";
 export interface Batch {
   /** Which examples. */
   readonly indices: Uint32Array;
+  /** Which variant of each: the epoch that it was made for. */
+  readonly variant: number;
   /** [N, elements of an input] */
   readonly inputs: Float32Array;
   /** The class of each. */
@@ -101,9 +103,9 @@ export function makeBatch(
     strength,
   }));
   const labels = Uint16Array.from(indices, (index) => examples.labels[index]!);
-  if (mix === 0) return { indices, inputs, labels };
+  if (mix === 0) return { indices, variant: epoch, inputs, labels };
   const random = new Random(seed, epoch, MIX_SEED, indices[0]!);
-  return { indices, inputs, labels, mixture: mixExamples(inputs, labels, random, mix) };
+  return { indices, variant: epoch, inputs, labels, mixture: mixExamples(inputs, labels, random, mix) };
 }
 
 /** The order in which an epoch has so many examples. */
@@ -121,5 +123,24 @@ export function* epochBatches(examples: Examples, elements: number, options: Epo
   const order = epochOrder(examples.count, options);
   for (let start = 0; start + batch <= order.length; start += batch) {
     yield makeBatch(examples, order.subarray(start, start + batch), elements, options);
+  }
+}
+
+/** What is found once for each batch, and kept where the same batches come again. */
+export class PerBatch<T> {
+  readonly #keeps: boolean;
+  readonly #kept = new Map<string, T>();
+
+  /** @param keeps whether epochs take variants in turn, which makes their batches the same */
+  constructor(keeps: boolean) {
+    this.#keeps = keeps;
+  }
+
+  of({ variant, indices }: Batch, find: () => T): T {
+    if (!this.#keeps) return find();
+    const key = `${variant}/${indices[0]}`;
+    const found = this.#kept.get(key) ?? find();
+    this.#kept.set(key, found);
+    return found;
   }
 }

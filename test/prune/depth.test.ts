@@ -1,12 +1,14 @@
-import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { beforeAll, expect, test } from "vitest";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { type DepthHooks, type DepthOptions, pruneDepth } from "../../src/prune/depth/depth.ts";
 import { writeDepthReport } from "../../src/prune/depth/write-report.ts";
 import { trainingBackend } from "../../src/train/backend.ts";
 import { readNetwork } from "../../src/train/checkpoint.ts";
+import type { TrainOptions } from "../../src/train/loop.ts";
 import type { NetworkDescription } from "../../src/train/network/description.ts";
 import { classifier, convUnit, separableUnit } from "../../src/train/network/factories.ts";
+import { Network } from "../../src/train/network.ts";
 import { temporaryFolder } from "../cli/cli.ts";
 import { randomParameters, SHORT_TRAINING, stripeSet } from "../support/networks.ts";
 
@@ -31,7 +33,6 @@ const OPTIONS: DepthOptions = {
   lesson: null,
   train: { ...SHORT_TRAINING, epochs: 4, seed: 1, schedule: { kind: "cosine", rate: 0.02, warmup: 1 } },
   cacheBytes: 2 ** 24,
-  variants: 0,
   measure: { quantize: {}, calibration: 20, seed: 1, parts: ["validation"] },
 };
 
@@ -76,31 +77,52 @@ test("features kept for all epochs give the same training as features computed a
   expect(readFileSync(join(kept.out, file)).equals(readFileSync(join(anew.out, file)))).toBe(true);
 });
 
-test("variants are taken in turn, and are those of the first epochs", async () => {
-  const mixed = {
-    train: { ...OPTIONS.train, epochs: 2, mix: 0.5 },
-    lesson: { temperature: 2, share: 0.5, similarity: 1 },
-  };
-  const file = "block1-8-frozen-distilled-seed1/training/last.ckpt";
-  const losses = async (options: Partial<DepthOptions>) => {
-    const { out } = await prune({ ...mixed, ...options });
-    const log = readFileSync(join(out, dirname(file), "log.jsonl"), "utf8")
+describe("variants", () => {
+  const taught = { lesson: { temperature: 2, share: 0.5, similarity: 1 } };
+
+  async function losses(options: Partial<DepthOptions>, train: Partial<TrainOptions>): Promise<number[]> {
+    const { out } = await prune({ ...taught, ...options, train: { ...OPTIONS.train, mix: 0.5, ...train } });
+    const [result] = readdirSync(out).filter((name) => name.startsWith("block1"));
+    const log = readFileSync(join(out, result!, "training/log.jsonl"), "utf8")
       .trim()
       .split("\n");
     return log.map((line) => (JSON.parse(line) as { loss: number }).loss);
-  };
-  const [one, two] = [await losses({ variants: 1 }), await losses({ variants: 2 })];
-  expect(two[0]).toBe(one[0]);
-  expect(two[1]).not.toBe(one[1]);
-});
+  }
 
-test("variants need a frozen tail, and memory", async () => {
-  await expect(prune({ frozen: false, variants: 2 })).rejects.toThrow(
-    /^features of 2 variants can be kept of a frozen network only$/,
-  );
-  await expect(prune({ variants: 2, cacheBytes: 1000 })).rejects.toThrow(
-    /stripes: features after block1: 2 variants of \d+ examples need 1 MiB, 0 MiB may be used/,
-  );
+  test("come again after so many epochs", async () => {
+    for (const frozen of [true, false]) {
+      const [one, two] = [
+        await losses({ frozen }, { variants: 1 }),
+        await losses({ frozen }, { variants: 2 }),
+      ];
+      expect(two).toHaveLength(OPTIONS.train.epochs);
+      expect(two[0]).toBe(one[0]);
+      expect(two[1]).not.toBe(one[1]);
+    }
+  });
+
+  test("of a tail that learns keep what the teacher answers, and nothing else changes", async () => {
+    const forward = vi.spyOn(Network.prototype, "forward");
+    const all = await losses({ frozen: false }, { epochs: 2, variants: 2 });
+    const fresh = forward.mock.calls.length;
+    forward.mockClear();
+    expect(await losses({ frozen: false }, { epochs: 2, variants: 0 })).toEqual(all);
+    expect(forward.mock.calls.length).toBe(fresh);
+    forward.mockClear();
+    await losses({ frozen: false }, { epochs: 4, variants: 0 });
+    const anew = forward.mock.calls.length;
+    forward.mockClear();
+    await losses({ frozen: false }, { epochs: 4, variants: 2 });
+    expect(forward.mock.calls.length).toBeLessThan(anew);
+    forward.mockRestore();
+  });
+
+  test("of a frozen tail need memory", async () => {
+    const train = { ...OPTIONS.train, variants: 2 };
+    await expect(prune({ train, cacheBytes: 1000 })).rejects.toThrow(
+      /stripes: features after block1: 2 variants of \d+ examples need 1 MiB, 0 MiB may be used/,
+    );
+  });
 });
 
 test("a run over all cuts that was stopped goes on, and results that are there stay", async () => {

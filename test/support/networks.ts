@@ -17,6 +17,7 @@ export const SHORT_TRAINING: TrainOptions = {
   patience: 0,
   augmentation: 1,
   mix: 0,
+  variants: 0,
 };
 
 /** Parameters as after training: no value of batch normalisation or bias is what it starts from. */

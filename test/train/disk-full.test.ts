@@ -50,6 +50,7 @@ const OPTIONS: TrainOptions = {
   patience: 0,
   augmentation: 1,
   mix: 0,
+  variants: 0,
 };
 
 const root = mkdtempSync(join(tmpdir(), "thumbnet-full-"));

@@ -10,6 +10,7 @@ import {
   type Lesson,
   type Mixture,
   makeBatch,
+  PerBatch,
   type VariantOptions,
 } from "../../train/batches.ts";
 import { featureLayer } from "../../train/distill.ts";
@@ -22,6 +23,8 @@ export interface PreparerOptions {
   readonly after: string | null;
   /** Null: nobody teaches. Where it is `whole` too, it goes on from the tail's features. */
   readonly teacher: Network | null;
+  /** Whether batches come again, so that lessons are kept. */
+  readonly keeps: boolean;
 }
 
 interface Prepared {
@@ -33,9 +36,11 @@ interface Prepared {
 /** Computes features and lessons of batches. */
 export class Preparer {
   readonly #options: PreparerOptions;
+  readonly #lessons: PerBatch<Lesson | undefined>;
 
   constructor(options: PreparerOptions) {
     this.#options = options;
+    this.#lessons = new PerBatch(options.keeps);
   }
 
   /** Elements of what the student reads. */
@@ -75,7 +80,10 @@ export class Preparer {
   }
 
   batch(batch: Batch): Batch {
-    return { ...batch, ...this.#prepare(batch.inputs, batch.labels.length) };
+    const prepare = () => this.#prepare(batch.inputs, batch.labels.length);
+    if (this.#options.after !== null) return { ...batch, ...prepare() };
+    const lesson = this.#lessons.of(batch, () => prepare().lesson);
+    return { ...batch, ...(lesson && { lesson }) };
   }
 
   async *batches(batches: AsyncIterable<Batch> | Iterable<Batch>): AsyncGenerator<Batch> {

@@ -29,11 +29,6 @@ export interface CutOptions {
   readonly train: TrainOptions;
   /** The most that features of a frozen tail may take in memory when they are kept for all epochs. */
   readonly cacheBytes: number;
-  /**
-   * Random variants of each example, which epochs take in turn, so that features are computed so many times and no
-   * more; 0: new ones in every epoch.
-   */
-  readonly variants: number;
 }
 
 /** What all cuts share. */
@@ -53,7 +48,7 @@ export interface TrainedCut {
 
 /** What decides the result, apart from network, data and training options: plain data. */
 export function cutIdentity(source: CutSource, cut: Cut, options: CutOptions): Record<string, unknown> {
-  const { head, dropout, frozen, tailRate, lesson, variants } = options;
+  const { head, dropout, frozen, tailRate, lesson } = options;
   const teacher = source.teacher ?? source.network;
   const named = (network: Network) => ({
     name: network.description.name,
@@ -66,15 +61,8 @@ export function cutIdentity(source: CutSource, cut: Cut, options: CutOptions): R
     dropout,
     frozen,
     tailRate: frozen ? null : tailRate,
-    ...(variants > 0 && { variants }),
     lesson: lesson && { ...named(teacher), ...lesson },
   };
-}
-
-/** @throws ThumbnetError when variants are kept of what is not frozen */
-export function checkVariants({ frozen, variants }: Pick<CutOptions, "frozen" | "variants">): void {
-  if (variants === 0 || frozen) return;
-  throw new ThumbnetError(`features of ${variants} variants can be kept of a frozen network only`);
 }
 
 /** The folder inside the cut's own that `train` works in. */
@@ -112,24 +100,29 @@ export async function trainCut(
   const joined = joinNetworks(tail, fresh);
   const student = frozen ? fresh : joined;
   const teacher = lesson && (source.teacher ?? whole);
-  const preparer = new Preparer({ whole, after: frozen ? cut.layer : null, teacher });
+  const preparer = new Preparer({
+    whole,
+    after: frozen ? cut.layer : null,
+    teacher,
+    keeps: !frozen && settings.variants > 0,
+  });
   const elements = elementCount(data.inputShape);
   const inputBatches = source.batches ?? ((epoch: EpochOptions) => epochBatches(data.train, elements, epoch));
-  const changes = settings.augmentation > 0 || settings.mix > 0;
-  checkVariants(options);
-  const variants = changes ? options.variants : 1;
+  const isStill = settings.augmentation === 0 && settings.mix === 0;
+  const variants = isStill ? 1 : settings.variants;
   const bytes = 4 * data.train.count * preparer.elements * variants;
   const fits = bytes <= options.cacheBytes;
-  if (changes && variants > 0 && !fits) {
+  if (frozen && !isStill && !fits) {
     const needed = `${variants} variants of ${data.train.count} examples need ${Math.ceil(bytes / 2 ** 20)} MiB`;
     const found = `${Math.floor(options.cacheBytes / 2 ** 20)} MiB may be used`;
     throw new ThumbnetError(`${data.name}: features after ${cut.name}: ${needed}, ${found}`);
   }
-  const isCached = variants > 0 && (frozen || teacher !== null) && fits;
+  // Inputs are as quickly made anew as kept; what is kept of them then are the teacher's answers.
+  const isCached = variants > 0 && fits && (frozen || (isStill && teacher !== null));
   const prepared: PreparedExamples[] = [];
   const cachedBatches = (epoch: EpochOptions) => {
-    const variant = epoch.epoch % variants;
-    prepared[variant] ??= preparer.examples(data.train, elements, { ...epoch, epoch: variant });
+    const variant = isStill ? 0 : epoch.epoch;
+    prepared[variant] ??= preparer.examples(data.train, elements, epoch);
     return prepared[variant].batches(epoch);
   };
   const network = new Network(student.description, student.parameters, "student/");

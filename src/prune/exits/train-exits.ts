@@ -21,7 +21,7 @@ import { Network } from "../../train/network.ts";
 import { freshHead, type PlainNetwork } from "../depth/cut-network.ts";
 import { type Cut, findCut } from "../depth/cuts.ts";
 import { HEAD_PREFIX } from "../depth/heads.ts";
-import { type CutSource, checkVariants, TRAINING_FOLDER, trainCut } from "../depth/train-cut.ts";
+import { type CutSource, TRAINING_FOLDER, trainCut } from "../depth/train-cut.ts";
 import { attachExits, exitName, outputLayers } from "./attach.ts";
 import { calibrationError, fitTemperature } from "./calibrate.ts";
 import { exitObjective, validateExits } from "./objective.ts";
@@ -42,8 +42,6 @@ export interface ExitTrainOptions {
   readonly train: TrainOptions;
   /** The most that features of a frozen network may take in memory when they are kept for all epochs. */
   readonly cacheBytes: number;
-  /** Of a frozen network: see `CutOptions`. */
-  readonly variants: number;
 }
 
 export interface ExitTrainHooks extends Pick<TrainHooks, "batches" | "signal"> {
@@ -77,7 +75,7 @@ function headOf({ description, parameters }: PlainNetwork): PlainNetwork {
 export function exitIdentity(
   plain: PlainNetwork,
   teacher: Network | null,
-  { exits, weight, frozen, trunkRate, dropout, lesson, variants }: ExitTrainOptions,
+  { exits, weight, frozen, trunkRate, dropout, lesson }: ExitTrainOptions,
 ): Record<string, unknown> {
   const { name } = plain.description;
   return {
@@ -86,7 +84,6 @@ export function exitIdentity(
     frozen,
     dropout,
     ...(!frozen && { weight, trunkRate }),
-    ...(frozen && variants > 0 && { variants }),
     lesson: lesson && {
       ...lesson,
       teacher: teacher && {
@@ -133,7 +130,6 @@ class ExitTraining {
 
   /** Checks exits and their order before anything is trained. @returns null when the signal stopped it */
   async run(): Promise<PlainNetwork | null> {
-    checkVariants(this.#options);
     const fresh = this.#withFreshHeads();
     return this.#options.frozen ? this.#eachHead() : this.#together(fresh);
   }
@@ -179,7 +175,7 @@ class ExitTraining {
         ...this.#reports(0, 1),
         ...(batches && { batches }),
         identity: exitIdentity(plain, teacher, this.#options),
-        objective: exitObjective(teacher, { weights, lesson }),
+        objective: exitObjective(teacher, { weights, lesson }, settings.variants > 0),
         validate: (candidate) => validateExits(candidate, data.validation, labels, weights),
         rateFactor: (parameter) => (trunk.has(parameter) ? trunkRate : 1),
       });

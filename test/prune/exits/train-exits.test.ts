@@ -61,9 +61,9 @@ const OPTIONS: ExitTrainOptions = {
     patience: 0,
     augmentation: 1,
     mix: 0,
+    variants: 0,
   },
   cacheBytes: 2 ** 24,
-  variants: 0,
 };
 
 const folders: string[] = [];
