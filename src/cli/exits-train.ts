@@ -190,7 +190,7 @@ export function exitsTrainCommand(): Command {
     .addOption(
       new Option(
         "--feature-cache <MiB>",
-        "memory for features of a frozen network, kept where --augmentation is 0",
+        "memory for features of a frozen network, kept where --augmentation and --mix are 0, or with --variants",
       )
         .default(1500)
         .argParser(parseWhole(0)),

@@ -184,7 +184,7 @@ export function pruneDepthCommand(): Command {
     )
     .option(
       "--feature-cache <MiB>",
-      "memory for the features of a frozen part, kept where --augmentation is 0",
+      "memory for the features of a frozen part, kept where --augmentation and --mix are 0, or with --variants",
       parseWhole(0),
       1500,
     )

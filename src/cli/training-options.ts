@@ -18,6 +18,8 @@ export interface TrainingValues {
   readonly average: number;
   readonly patience: number;
   readonly augmentation: number;
+  readonly mix: number;
+  readonly variants: number;
   readonly backend?: BackendName;
 }
 
@@ -56,9 +58,23 @@ export function trainOptions(options: TrainingValues): TrainOptions {
     average,
     patience,
     augmentation,
+    mix,
+    variants,
   } = options;
   const schedule: Schedule = steps ?? { kind: "cosine", rate: lr, warmup };
-  return { epochs, batch, seed, schedule, labelSmoothing, weightDecay, average, patience, augmentation };
+  return {
+    epochs,
+    batch,
+    seed,
+    schedule,
+    labelSmoothing,
+    weightDecay,
+    average,
+    patience,
+    augmentation,
+    mix,
+    variants,
+  };
 }
 
 /** @param defaults where they differ from those of `thumbnet train` */
@@ -102,6 +118,18 @@ export function addTrainingOptions(
       "of random variants; narrow networks learn better with less, 0: none",
       parseNumber(0, 1.4),
       1,
+    )
+    .option(
+      "--mix <share>",
+      "of the examples, each mixed with another one; few pictures teach more that way, with a teacher above all",
+      parseNumber(0, 1),
+      0,
+    )
+    .option(
+      "--variants <n>",
+      "of each example, which epochs take in turn: a teacher and a frozen part see each once; 0: new ones in every epoch",
+      parseWhole(0),
+      0,
     )
     .addOption(
       new Option("--backend <name>", "of TensorFlow.js; default: the fastest that is installed").choices([

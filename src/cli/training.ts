@@ -127,10 +127,13 @@ export async function runTraining(
   const settings = trainOptions(options);
   const { teacher, temperature, teacherShare: share } = options;
   const lesson = teacher
-    ? distillationHooks(await openTeacher(teacher, training), network, data.validation, {
-        temperature,
-        share,
-      })
+    ? distillationHooks(
+        await openTeacher(teacher, training),
+        network,
+        data.validation,
+        { temperature, share },
+        settings.variants > 0,
+      )
     : {};
   const result = await withBackground(job, (background) =>
     train(network, data, out, settings, {

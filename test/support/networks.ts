@@ -16,6 +16,8 @@ export const SHORT_TRAINING: TrainOptions = {
   average: 0.9,
   patience: 0,
   augmentation: 1,
+  mix: 0,
+  variants: 0,
 };
 
 /** Parameters as after training: no value of batch normalisation or bias is what it starts from. */

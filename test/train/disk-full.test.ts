@@ -49,6 +49,8 @@ const OPTIONS: TrainOptions = {
   average: 0.9,
   patience: 0,
   augmentation: 1,
+  mix: 0,
+  variants: 0,
 };
 
 const root = mkdtempSync(join(tmpdir(), "thumbnet-full-"));

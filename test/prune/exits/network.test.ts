@@ -235,7 +235,7 @@ describe("the joint loss", () => {
         ? (tf.oneHot(tf.tensor1d(Array.from(examples.labels), "int32"), 2) as tf.Tensor2D)
         : tf.zeros<tf.Rank.R2>([6, 2]);
       const objective = exitObjective(null, { weights, lesson });
-      const batch = { indices: new Uint32Array(6), inputs, labels: examples.labels };
+      const batch = { indices: new Uint32Array(6), variant: 0, inputs, labels: examples.labels };
       const { value, grads } = tf.variableGrads(
         () => objective({ network, x, targets, batch, training: { seed: 1 } }),
         network.trainable(),

@@ -63,6 +63,8 @@ const OPTIONS: ExitTrainOptions = {
     average: 0.9,
     patience: 0,
     augmentation: 1,
+    mix: 0,
+    variants: 0,
   },
   cacheBytes: 2 ** 24,
 };
