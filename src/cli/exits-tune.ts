@@ -15,7 +15,8 @@ import { formatJson } from "../report/json.ts";
 import { withProgress } from "../report/progress.ts";
 import { formatTable } from "../report/table.ts";
 import { readTflite } from "../tflite/read.ts";
-import { jsonOption, parseNumber, print, printJson, TRAINING_SET_HELP } from "./common.ts";
+import { jsonOption, parseNumber, print, printJson } from "./common.ts";
+import { TRAINING_SET_HELP } from "./training-options.ts";
 
 interface ExitsTuneOptions {
   readonly data: string;

@@ -5,6 +5,15 @@ import type { TrainOptions } from "../train/loop.ts";
 import type { Schedule } from "../train/schedule.ts";
 import { parseNumber, parseWhole } from "./common.ts";
 
+/** What a training set is, in the help of commands that take one. */
+export const TRAINING_SET_HELP = `
+A training set is one of
+- a folder with logmel_train.npy, logmel_val.npy, logmel_test.npy (uint8 [N,49,40] log-mel pictures of Speech
+  Commands) and labels_train.npy, labels_val.npy, labels_test.npy;
+- a folder of folders of 16 kHz .wav files, one a class; Speech Commands as unpacked becomes MLPerf Tiny's 12 classes;
+- a folder of folders of pictures, one a class, or of train, validation and test, each with such folders;
+- what thumbnet fetch gets: cifar10, mnist, speech-commands.`.trim();
+
 /** The values of the options that `addTrainingOptions` adds. */
 export interface TrainingValues {
   readonly epochs: number;
@@ -21,10 +30,6 @@ export interface TrainingValues {
   readonly mix: number;
   readonly variants: number;
   readonly backend?: BackendName;
-}
-
-/** The values of the options that `addTeacherOptions` adds. */
-export interface TeacherValues {
   readonly teacher?: string;
   readonly temperature: number;
   readonly teacherShare: number;
@@ -137,11 +142,7 @@ export function addTrainingOptions(
         "wasm",
         "cpu",
       ]),
-    );
-}
-
-export function addTeacherOptions(command: Command): Command {
-  return command
+    )
     .option(
       "--teacher <file>",
       "a float network, best.ckpt or .tflite, whose answers are learnt beside the labels",

@@ -178,17 +178,6 @@ export function exactOutput(channel: ExactChannel, sum: number): number {
   return clamp(requantize(sum + channel.bias, channel) + channel.zeroPoint, channel.low, channel.high);
 }
 
-/** What the chip computes. */
-export function twoPartOutput(
-  { high, low, offset }: TwoPartChannel,
-  { productShift, outputShift }: Shifts,
-  [activationMin, activationMax]: readonly [number, number],
-  sum: number,
-): number {
-  const value = (Math.imul(sum, high) + (Math.imul(sum, low) >> productShift) + offset) | 0;
-  return clamp(activationMin + (value >> outputShift), activationMin, activationMax);
-}
-
 /**
  * For a right shift by e, output - zero point = k is reached where the first rounding gives X = k * 2^e - 2^(e - 1),
  * one more for k <= 0 (ties away from zero), which is from ceil((X * 2^31 - 2^30) / multiplier). The numerator is

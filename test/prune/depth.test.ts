@@ -6,22 +6,11 @@ import { writeDepthReport } from "../../src/prune/depth/write-report.ts";
 import { trainingBackend } from "../../src/train/backend.ts";
 import { readNetwork } from "../../src/train/checkpoint.ts";
 import type { TrainOptions } from "../../src/train/loop.ts";
-import type { NetworkDescription } from "../../src/train/network/description.ts";
-import { classifier, convUnit, separableUnit } from "../../src/train/network/factories.ts";
 import { Network } from "../../src/train/network.ts";
 import { temporaryFolder } from "../cli/cli.ts";
-import { randomParameters, SHORT_TRAINING, stripeSet } from "../support/networks.ts";
+import { randomParameters, SHORT_TRAINING, smallNetwork, stripeSet } from "../support/networks.ts";
 
-const NETWORK: NetworkDescription = {
-  name: "small",
-  inputShape: [8, 8, 1],
-  layers: [
-    ...convUnit("conv1", 8, [3, 3], [1, 1]),
-    ...separableUnit("block1", 8),
-    ...separableUnit("block2", 8),
-    ...classifier(2, 0),
-  ],
-};
+const NETWORK = smallNetwork();
 const PLAIN = { description: NETWORK, parameters: randomParameters(NETWORK, 5) };
 
 const OPTIONS: DepthOptions = {

@@ -25,21 +25,16 @@ import { spread } from "../../../src/report/spread.ts";
 import { loadModel } from "../../../src/runtime/load.ts";
 import { writeTflite } from "../../../src/tflite/write.ts";
 import { trainingBackend } from "../../../src/train/backend.ts";
-import type { NetworkDescription } from "../../../src/train/network/description.ts";
-import { classifier, convUnit, separableUnit } from "../../../src/train/network/factories.ts";
 import { graphFromNetwork } from "../../../src/train/network/to-graph.ts";
-import { randomParameters, stripeSet, stripes } from "../../support/networks.ts";
+import {
+  randomParameters,
+  SHORT_TRAINING,
+  smallNetwork,
+  stripeSet,
+  stripes,
+} from "../../support/networks.ts";
 
-const NETWORK: NetworkDescription = {
-  name: "small",
-  inputShape: [8, 8, 1],
-  layers: [
-    ...convUnit("conv1", 8, [3, 3], [1, 1]),
-    ...separableUnit("block1", 8),
-    ...separableUnit("block2", 8),
-    ...classifier(2, 0),
-  ],
-};
+const NETWORK = smallNetwork();
 const PLAIN = { description: NETWORK, parameters: randomParameters(NETWORK, 5) };
 const DATA = stripeSet();
 
@@ -53,19 +48,7 @@ const OPTIONS: ExitTrainOptions = {
   trunkRate: 1,
   dropout: 0,
   lesson: null,
-  train: {
-    epochs: 6,
-    batch: 16,
-    seed: 1,
-    schedule: { kind: "cosine", rate: 0.02, warmup: 1 },
-    labelSmoothing: 0,
-    weightDecay: 0,
-    average: 0.9,
-    patience: 0,
-    augmentation: 1,
-    mix: 0,
-    variants: 0,
-  },
+  train: { ...SHORT_TRAINING, seed: 1, schedule: { kind: "cosine", rate: 0.02, warmup: 1 } },
   cacheBytes: 2 ** 24,
 };
 
