@@ -24,8 +24,10 @@ export interface Standing {
   readonly cost: ExitCostName;
   /** The most accurate static network at no higher cost than exits as tuned; null: none is that cheap. */
   readonly rival: StaticNetwork | null;
-  /** The mean cost from which on exits are nowhere less accurate than a static network; null: from none on. */
+  /** The mean cost from which on exits are not less accurate than any static network as cheap; null: they always are. */
   readonly from: number | null;
+  /** The cheapest static network that is more accurate than exits at any cost: there it ends. Null: there is none. */
+  readonly to: StaticNetwork | null;
 }
 
 /** The accuracy at a cost; null where it is below that of the cheapest step. */
@@ -74,11 +76,16 @@ export function standings(curves: Curves, tuned: Costs, networks: readonly Stati
     const [curve, front] = [curves[cost], staticFront(networks, cost)];
     if (curve === null || front.length === 0) return [];
     const rival = front.findLast(({ costs }) => costs[cost]! <= tuned[cost]!) ?? null;
+    const best = curve.at(-1)!.accuracy;
+    const to = front.find(({ accuracy }) => accuracy.mean > best) ?? null;
     // Both only rise: after the last static network that exits are behind, they have to come up with it.
     const ahead = front.findLast(({ costs, accuracy }) => {
-      return (accuracyAt(curve, costs[cost]!) ?? Number.NEGATIVE_INFINITY) < accuracy.mean;
+      const own = accuracyAt(curve, costs[cost]!) ?? Number.NEGATIVE_INFINITY;
+      return accuracy.mean <= best && own < accuracy.mean;
     });
     const needed = ahead?.accuracy.mean ?? Number.NEGATIVE_INFINITY;
-    return [{ cost, rival, from: curve.find(({ accuracy }) => accuracy >= needed)?.cost ?? null }];
+    const from = curve.find(({ accuracy }) => accuracy >= needed)!.cost;
+    const isNowhere = to !== null && to.costs[cost]! <= from;
+    return [{ cost, rival, from: isNowhere ? null : from, to }];
   });
 }

@@ -130,14 +130,15 @@ export function lossLine({ overall: { loss, mean, whole, heldOut } }: ExitReport
 
 /** How exits stand beside static networks, by each cost. */
 export function standingLines({ standings, overall }: ExitReport): string[] {
-  return standings.map(({ cost, rival, from }) => {
+  return standings.map(({ cost, rival, from, to }) => {
     const name = COST_NAMES[cost];
     const whole = overall.whole[cost]!.mean;
     const at = (value: number) => `${formatCount(value)} ${name} (${percent(value / whole)})`;
+    const end = to === null ? "" : `, up to ${to.name} at ${at(to.costs[cost]!)}`;
     const front =
       from === null
         ? "nowhere at or above the Pareto front of static networks"
-        : `at or above the Pareto front of static networks from a mean of ${at(from)} on`;
+        : `at or above the Pareto front of static networks from a mean of ${at(from)} on${end}`;
     const gain = rival === null ? 0 : overall.accuracy.mean - rival.accuracy.mean;
     const beside =
       rival === null
