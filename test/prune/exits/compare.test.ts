@@ -43,6 +43,7 @@ test("exits stand above static networks from where on none is better at no highe
   expect(standing(20, network("small", 5, 0.6), network("large", 21, 0.75))).toEqual([
     ["macs", "small", 40, null],
   ]);
+  expect(standing(20, network("level", 100, 0.8))).toEqual([["macs", null, 10, null]]);
   // What is better than all exits ends where they stand above.
   expect(standing(4, network("small", 5, 0.6), network("best", 100, 0.81))).toEqual([
     ["macs", null, 20, "best"],
