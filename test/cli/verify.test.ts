@@ -42,8 +42,8 @@ describe.skipIf(!hostCompiler())("a mutated kernel is found and named", () => {
     [
       "no rounding in the last shift",
       "support/requantize.h",
-      "return (x >> exponent) + (((uint32_t)x & mask) > threshold ? 1 : 0);",
-      "(void)mask, (void)threshold;\n  return x >> exponent;",
+      "return (((product + (product >> 31)) >> (right - 1)) + 1) >> 1;",
+      "return product >> right;",
       { operator: 0, name: "CONV_2D", cause: /^rounding mode/ },
     ],
     [
@@ -69,9 +69,9 @@ describe.skipIf(!hostCompiler())("a mutated kernel is found and named", () => {
     ],
     [
       "no output zero point",
-      "support/channel.c",
-      "shift) + form->zero_point,",
-      "shift),",
+      "support/gemm.c",
+      "zero_point = form->zero_point - low;",
+      "zero_point = -low;",
       { operator: 0, name: "CONV_2D", cause: /^zero point: the output's is left out/ },
     ],
     [
@@ -105,9 +105,9 @@ describe.skipIf(!hostCompiler())("a mutated kernel is found and named", () => {
   it("says so in words, too", () => {
     const folder = mutant(
       "words",
-      "support/channel.c",
-      "shift) + form->zero_point,",
-      "shift) + form->zero_point + 1,",
+      "support/gemm.c",
+      "zero_point = form->zero_point - low;",
+      "zero_point = form->zero_point + 1 - low;",
     );
     const { code, stdout } = thumbnet("verify", exact, SAMPLE, "--firmware", folder);
     expect(code).toBe(1);
