@@ -153,11 +153,26 @@ function requantizeOther(low: v128, high: v128, block: usize): v128 {
   return narrow(low, high, i8x16.splat(<i8>target.low), i8x16.splat(<i8>target.high));
 }
 
-/** Whether a block is of the form that needs no clamp, and has eight channels to be stored. */
+/** Whether a block is of the form that needs no clamp. */
+// @ts-ignore: decorator
+@inline
+export function isFloat(block: usize): bool {
+  return load<i32>(block) == FLOAT;
+}
+
+/** The same, and whether it has eight channels to be stored. */
 // @ts-ignore: decorator
 @inline
 export function isQuick(block: usize, count: i32): bool {
-  return load<i32>(block) == FLOAT && count >= CHANNELS;
+  return isFloat(block) && count >= CHANNELS;
+}
+
+/** Accumulators of one channel, whose constants lie at `block`. */
+// @ts-ignore: decorator
+@inline
+export function floatOfOne(acc: v128, block: usize): v128 {
+  const product = f32x4.mul(f32x4.convert_i32x4_s(acc), v128.load_splat<f32>(block, SCALE));
+  return roundLanes(f32x4.add(product, v128.load_splat<f32>(block, OFFSET)));
 }
 
 // @ts-ignore: decorator
@@ -175,7 +190,7 @@ export function storeTwo(low0: v128, high0: v128, low1: v128, high1: v128, block
   v128.store_lane<i64>(out1, bytes, 1);
 }
 
-/** The accumulators of four channels of three or four pixels, by the constants at `block` for them, to int8. */
+/** The accumulators of four channels of four pixels, by the constants at `block` for them, to int8. */
 // @ts-ignore: decorator
 @inline
 export function storeQuarters(
@@ -184,16 +199,49 @@ export function storeQuarters(
   c: v128,
   d: v128,
   block: usize,
-  out: usize,
-  stride: usize,
-  four: bool,
+  out0: usize,
+  out1: usize,
+  out2: usize,
+  out3: usize,
 ): void {
   const first = i16x8.narrow_i32x4_s(floatLanes(a, block), floatLanes(b, block));
   const bytes = i8x16.narrow_i16x8_s(first, i16x8.narrow_i32x4_s(floatLanes(c, block), floatLanes(d, block)));
-  v128.store_lane<i32>(out, bytes, 0);
-  v128.store_lane<i32>(out + stride, bytes, 1);
-  v128.store_lane<i32>(out + 2 * stride, bytes, 2);
-  if (four) v128.store_lane<i32>(out + 3 * stride, bytes, 3);
+  v128.store_lane<i32>(out0, bytes, 0);
+  v128.store_lane<i32>(out1, bytes, 1);
+  v128.store_lane<i32>(out2, bytes, 2);
+  v128.store_lane<i32>(out3, bytes, 3);
+}
+
+/** The accumulators of four pixels, by any block; `isQuick` of it is known. */
+// @ts-ignore: decorator
+@inline
+export function storeFour(
+  a0: v128,
+  a1: v128,
+  b0: v128,
+  b1: v128,
+  c0: v128,
+  c1: v128,
+  d0: v128,
+  d1: v128,
+  block: usize,
+  quick: bool,
+  out0: usize,
+  out1: usize,
+  out2: usize,
+  out3: usize,
+  count: i32,
+): void {
+  if (quick) {
+    storeTwo(a0, a1, b0, b1, block, out0, out1);
+    storeTwo(c0, c1, d0, d1, block, out2, out3);
+  } else {
+    keep(0, a0, a1);
+    keep(1, b0, b1);
+    keep(2, c0, c1);
+    keep(3, d0, d1);
+    storeKept(block, out0, out1, out2, out3, count);
+  }
 }
 
 /** The accumulators of one pixel, by any block, to as many int8 as the block has channels; `target` is set. */
@@ -235,13 +283,22 @@ function keptWords(pixel: usize, block: usize): v128 {
 }
 
 export function storeKept(block: usize, out0: usize, out1: usize, out2: usize, out3: usize, count: i32): void {
-  if (load<i32>(block) == FLOAT_SIGN && count >= CHANNELS) {
+  const form = load<i32>(block);
+  if (form == FLOAT_SIGN || form == FLOAT) {
+    // With FLOAT the addend is zero.
     const first = i8x16.narrow_i16x8_s(keptWords(0, block), keptWords(1, block));
-    v128.store_lane<i64>(out0, first, 0);
-    v128.store_lane<i64>(out1, first, 1);
     const second = i8x16.narrow_i16x8_s(keptWords(2, block), keptWords(3, block));
-    v128.store_lane<i64>(out2, second, 0);
-    v128.store_lane<i64>(out3, second, 1);
+    if (count >= CHANNELS) {
+      v128.store_lane<i64>(out0, first, 0);
+      v128.store_lane<i64>(out1, first, 1);
+      v128.store_lane<i64>(out2, second, 0);
+      v128.store_lane<i64>(out3, second, 1);
+    } else {
+      storeSome(out0, <u64>i64x2.extract_lane(first, 0), count);
+      storeSome(out1, <u64>i64x2.extract_lane(first, 1), count);
+      storeSome(out2, <u64>i64x2.extract_lane(second, 0), count);
+      storeSome(out3, <u64>i64x2.extract_lane(second, 1), count);
+    }
     return;
   }
   storeOther(v128.load(kept), v128.load(kept, 16), block, out0, count);

@@ -13,13 +13,14 @@ import {
   biasLow,
   blockStart,
   CHANNELS,
+  isFloat,
   isQuick,
-  keep,
-  storeKept,
+  storeFour,
   storeOne,
-  storeTwo,
+  storeQuarters,
   target,
 } from "./channels";
+import { isLeftOver, multiplyLanes } from "./lanes";
 import { packBlock, setSumRange } from "./pack_block";
 import { expandRow, weightRow } from "./weight_rows";
 
@@ -184,6 +185,12 @@ export function multiplyGroups(inputs: usize, groups: i32, packed: usize, output
     const firstWeights = packed + values;
     const endWeights = firstWeights + <usize>kept * PAIR_BYTES;
     const isDense = kept == pairs;
+    if (channels - first < CHANNELS && isDense && isFloat(packed) && isLeftOver(channels - first, channels)) {
+      const skip = <usize>(first - start) << 2;
+      const w = firstWeights + skip;
+      multiplyLanes(channels - first, inputs, endInputs, group, packed + skip, w, w + (endWeights - firstWeights), output + first, stride);
+      return;
+    }
     let out = output + start;
     for (let at = inputs; at < endInputs; at += group) {
       let a0 = biasLow(packed), a1 = biasHigh(packed);
@@ -226,16 +233,7 @@ export function multiplyGroups(inputs: usize, groups: i32, packed: usize, output
         }
       }
       const out1 = out + stride, out2 = out1 + stride, out3 = out2 + stride;
-      if (quick) {
-        storeTwo(a0, a1, b0, b1, packed, out, out1);
-        storeTwo(c0, c1, d0, d1, packed, out2, out3);
-      } else {
-        keep(0, a0, a1);
-        keep(1, b0, b1);
-        keep(2, c0, c1);
-        keep(3, d0, d1);
-        storeKept(packed, out, out1, out2, out3, channels - start);
-      }
+      storeFour(a0, a1, b0, b1, c0, c1, d0, d1, packed, quick, out, out1, out2, out3, channels - start);
       out = out3 + stride;
     }
     packed += step;
@@ -277,6 +275,7 @@ export function multiplyPixels(inputs: usize, packed: usize, output: usize): voi
     const start = blockStart(first, channels);
     const count = channels - start;
     const quick = isQuick(packed, count);
+    const isNarrow = channels == 4 && isFloat(packed);
     const table = packed + BLOCK_BYTES + COUNT_BYTES;
     const end = table + (<usize>load<i32>(packed + BLOCK_BYTES) << 2);
     let p = inputs;
@@ -310,6 +309,20 @@ export function multiplyPixels(inputs: usize, packed: usize, output: usize): voi
       let b0 = a0, b1 = a1, c0 = a0, c1 = a1, d0 = a0, d1 = a1;
       let offsets = table;
       let weights = table + offsetBytes(pairs);
+      if (isNarrow) {
+        while (offsets < end) {
+          const at = <usize>load<u32>(offsets);
+          const w0 = v128.load(weights);
+          a0 = i32x4.add(a0, i32x4.dot_i16x8_s(w0, v128.load_splat<i32>(p0 + at)));
+          b0 = i32x4.add(b0, i32x4.dot_i16x8_s(w0, v128.load_splat<i32>(p1 + at)));
+          c0 = i32x4.add(c0, i32x4.dot_i16x8_s(w0, v128.load_splat<i32>(p2 + at)));
+          d0 = i32x4.add(d0, i32x4.dot_i16x8_s(w0, v128.load_splat<i32>(p3 + at)));
+          weights += PAIR_BYTES;
+          offsets += 4;
+        }
+        storeQuarters(a0, b0, c0, d0, packed, out0, out1, out2, out3);
+        continue;
+      }
       while (offsets < end) {
         const at = <usize>load<u32>(offsets);
         const w0 = v128.load(weights), w1 = v128.load(weights, 16);
@@ -328,16 +341,7 @@ export function multiplyPixels(inputs: usize, packed: usize, output: usize): voi
         weights += PAIR_BYTES;
         offsets += 4;
       }
-      if (quick) {
-        storeTwo(a0, a1, b0, b1, packed, out0, out1);
-        storeTwo(c0, c1, d0, d1, packed, out2, out3);
-      } else {
-        keep(0, a0, a1);
-        keep(1, b0, b1);
-        keep(2, c0, c1);
-        keep(3, d0, d1);
-        storeKept(packed, out0, out1, out2, out3, count);
-      }
+      storeFour(a0, a1, b0, b1, c0, c1, d0, d1, packed, quick, out0, out1, out2, out3, count);
     }
     if (left == 1) {
       let a0 = biasLow(packed), a1 = biasHigh(packed);
