@@ -150,10 +150,14 @@ export function groupBytes(depth: i32): i32 {
   return ((depth + 7) & ~7) << 3;
 }
 
-/** Widens groups of four pixels, pair by pair: [groups][pairs][4][2] int16; reads up to 7 elements more. */
-export function widenGroups(target: usize, source: usize, depth: i32, groups: i32): void {
-  for (; groups > 0; groups--) {
-    const s1 = source + depth, s2 = s1 + depth, s3 = s2 + depth;
+/**
+ * Widens `pixels` pixels in groups of four, pair by pair: [groups][pairs][4][2] int16, in a last group that is not whole
+ * the last pixel again; reads up to 7 elements more.
+ */
+export function widenGroups(target: usize, source: usize, depth: i32, pixels: i32): void {
+  const last = source + (pixels - 1) * depth;
+  for (; source <= last; ) {
+    const s1 = min(source + depth, last), s2 = min(s1 + depth, last), s3 = min(s2 + depth, last);
     for (let k = 0; k < depth; k += 8) {
       const a = v128.load_ext<i8>(source + k), b = v128.load_ext<i8>(s1 + k);
       const c = v128.load_ext<i8>(s2 + k), d = v128.load_ext<i8>(s3 + k);
@@ -169,15 +173,16 @@ export function widenGroups(target: usize, source: usize, depth: i32, groups: i3
   }
 }
 
-/** All channels of groups of four pixels that `widenGroups` made; `window`, one run, and `target` are set. */
-export function multiplyGroups(inputs: usize, groups: i32, packed: usize, output: usize): void {
+/** All channels of `pixels` pixels that `widenGroups` made groups of; `window`, one run, and `target` are set. */
+export function multiplyGroups(inputs: usize, pixels: i32, packed: usize, output: usize): void {
   const pairs = windowPairs();
   const step = blockBytes(pairs);
   const channels = target.channels;
   const stride = <usize>target.stride;
   const group = <usize>groupBytes(window.length);
   const values = BLOCK_BYTES + COUNT_BYTES + offsetBytes(pairs);
-  const endInputs = inputs + <usize>groups * group;
+  const isRagged = pixels % PIXELS != 0;
+  const endInputs = inputs + <usize>((pixels + PIXELS - 1) / PIXELS) * group;
   for (let first = 0; first < channels; first += CHANNELS) {
     const start = blockStart(first, channels);
     const quick = isQuick(packed, channels - start);
@@ -185,10 +190,12 @@ export function multiplyGroups(inputs: usize, groups: i32, packed: usize, output
     const firstWeights = packed + values;
     const endWeights = firstWeights + <usize>kept * PAIR_BYTES;
     const isDense = kept == pairs;
+    const last = output + start + <usize>(pixels - 1) * stride;
     if (channels - first < CHANNELS && isDense && isFloat(packed) && isLeftOver(channels - first, channels)) {
       const skip = <usize>(first - start) << 2;
       const w = firstWeights + skip;
-      multiplyLanes(channels - first, inputs, endInputs, group, packed + skip, w, w + (endWeights - firstWeights), output + first, stride);
+      const end = w + (endWeights - firstWeights);
+      multiplyLanes(channels - first, inputs, endInputs, group, packed + skip, w, end, output + first, stride, last + (first - start));
       return;
     }
     let out = output + start;
@@ -232,7 +239,12 @@ export function multiplyGroups(inputs: usize, groups: i32, packed: usize, output
           offsets += 4;
         }
       }
-      const out1 = out + stride, out2 = out1 + stride, out3 = out2 + stride;
+      let out1 = out + stride, out2 = out1 + stride, out3 = out2 + stride;
+      if (isRagged) {
+        out1 = min(out1, last);
+        out2 = min(out2, last);
+        out3 = min(out3, last);
+      }
       storeFour(a0, a1, b0, b1, c0, c1, d0, d1, packed, quick, out, out1, out2, out3, channels - start);
       out = out3 + stride;
     }

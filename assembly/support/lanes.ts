@@ -4,8 +4,8 @@
  */
 import { BIAS, CHANNELS, floatOfOne } from "./channels";
 
-/** Channels at a time: with more, sums do not stay in registers. */
-const MOST: i32 = 5;
+/** Channels at a time: five would take as long as the eight of a block. */
+const MOST: i32 = 4;
 const PAIR_BYTES: usize = 32;
 
 /** Whether a block of so many channels that are not in another is better done this way. */
@@ -17,7 +17,8 @@ export function isLeftOver(fresh: i32, channels: i32): bool {
 
 /**
  * `count` (1 … 7) channels of groups of four pixels, [pairs][4][2] int16, from `at` to `end`. `block` and `weights` lie at
- * those of the first channel of a block of form FLOAT.
+ * those of the first channel of a block of form FLOAT. The last pixel's outputs lie at `last`; a last group that is not
+ * whole ends with copies of it.
  */
 export function multiplyLanes(
   count: i32,
@@ -29,20 +30,21 @@ export function multiplyLanes(
   endWeights: usize,
   out: usize,
   stride: usize,
+  last: usize,
 ): void {
   if (count > MOST) {
-    lanes(3, at, end, group, block, weights, endWeights, out, stride);
+    lanes(3, at, end, group, block, weights, endWeights, out, stride, last);
     count -= 3;
     block += 12;
     weights += 12;
     endWeights += 12;
     out += 3;
+    last += 3;
   }
-  if (count == 1) lanes(1, at, end, group, block, weights, endWeights, out, stride);
-  else if (count == 2) lanes(2, at, end, group, block, weights, endWeights, out, stride);
-  else if (count == 3) lanes(3, at, end, group, block, weights, endWeights, out, stride);
-  else if (count == 4) lanes(4, at, end, group, block, weights, endWeights, out, stride);
-  else lanes(5, at, end, group, block, weights, endWeights, out, stride);
+  if (count == 1) lanes(1, at, end, group, block, weights, endWeights, out, stride, last);
+  else if (count == 2) lanes(2, at, end, group, block, weights, endWeights, out, stride, last);
+  else if (count == 3) lanes(3, at, end, group, block, weights, endWeights, out, stride, last);
+  else lanes(4, at, end, group, block, weights, endWeights, out, stride, last);
 }
 
 // @ts-ignore: decorator
@@ -64,13 +66,13 @@ function lanes(
   endWeights: usize,
   out: usize,
   stride: usize,
+  last: usize,
 ): void {
   for (; at < end; at += group) {
-    let a = v128.load_splat<i32>(block, BIAS), b = a, c = a, d = a, e = a;
+    let a = v128.load_splat<i32>(block, BIAS), b = a, c = a, d = a;
     if (n > 1) b = v128.load_splat<i32>(block, BIAS + 4);
     if (n > 2) c = v128.load_splat<i32>(block, BIAS + 8);
     if (n > 3) d = v128.load_splat<i32>(block, BIAS + 12);
-    if (n > 4) e = v128.load_splat<i32>(block, BIAS + 16);
     let four = at;
     for (let w = weights; w < endWeights; w += PAIR_BYTES) {
       const x = v128.load(four);
@@ -78,10 +80,9 @@ function lanes(
       if (n > 1) b = add(b, x, v128.load_splat<i32>(w, 4));
       if (n > 2) c = add(c, x, v128.load_splat<i32>(w, 8));
       if (n > 3) d = add(d, x, v128.load_splat<i32>(w, 12));
-      if (n > 4) e = add(e, x, v128.load_splat<i32>(w, 16));
       four += 16;
     }
-    const out1 = out + stride, out2 = out1 + stride, out3 = out2 + stride;
+    const out1 = min(out + stride, last), out2 = min(out1 + stride, last), out3 = min(out2 + stride, last);
     // Four bytes of a channel after those of another, then of a pixel.
     a = floatOfOne(a, block);
     if (n > 1) b = floatOfOne(b, block + 4);
@@ -89,24 +90,21 @@ function lanes(
     if (n > 3) d = floatOfOne(d, block + 12);
     const ab = i16x8.narrow_i32x4_s(a, b);
     const bytes = i8x16.narrow_i16x8_s(ab, n > 2 ? i16x8.narrow_i32x4_s(c, d) : ab);
-    if (n == 1) storeBytes(bytes, out, out1, out2, out3);
-    else {
+    if (n == 1) {
+      storeBytes(bytes, out, out1, out2, out3);
+    } else {
       const turned = v128.shuffle<i8>(bytes, bytes, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-      if (n < 4) {
-        v128.store_lane<i16>(out, turned, 0);
-        v128.store_lane<i16>(out1, turned, 2);
-        v128.store_lane<i16>(out2, turned, 4);
-        v128.store_lane<i16>(out3, turned, 6);
-        if (n == 3) storeBytes(v128.shuffle<i8>(bytes, bytes, 8, 9, 10, 11, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8), out + 2, out1 + 2, out2 + 2, out3 + 2);
-      } else {
+      if (n == 4) {
         v128.store_lane<i32>(out, turned, 0);
         v128.store_lane<i32>(out1, turned, 1);
         v128.store_lane<i32>(out2, turned, 2);
         v128.store_lane<i32>(out3, turned, 3);
-        if (n > 4) {
-          const words = i16x8.narrow_i32x4_s(floatOfOne(e, block + 16), e);
-          storeBytes(i8x16.narrow_i16x8_s(words, words), out + 4, out1 + 4, out2 + 4, out3 + 4);
-        }
+      } else {
+        v128.store_lane<i16>(out, turned, 0);
+        v128.store_lane<i16>(out1, turned, 2);
+        v128.store_lane<i16>(out2, turned, 4);
+        v128.store_lane<i16>(out3, turned, 6);
+        if (n == 3) storeBytes(v128.shuffle<i64>(bytes, bytes, 1, 1), out + 2, out1 + 2, out2 + 2, out3 + 2);
       }
     }
     out = out3 + stride;
