@@ -40,6 +40,9 @@ const LAYERS: readonly Layer[] = [
   ...[1, 2, 3, 5, 33, 150].flatMap((pixels) =>
     [3, 5, 13, 27].map((width) => conv([1, pixels], width, width, [1, 1])),
   ),
+  ...[1, 2, 4, 6, 7, 9, 10, 12].map((width) => conv([1, 19], 11, width, [1, 1])),
+  conv([15, 15], 300, 11, [1, 1]),
+  ...[1, 2, 4, 6].map((channels) => conv([13, 12], 3, channels, THREE, { stride: [2, 2] })),
   conv([20, 20], 300, 9, [1, 1]),
   conv([9, 9], 24, 17, [1, 1], { stride: [2, 2] }),
   conv([9, 9], 24, 17, [1, 1], { zeroBlocks: 0.8 }),
@@ -51,6 +54,17 @@ const LAYERS: readonly Layer[] = [
     [[1, 1] as Pair, [2, 2] as Pair].map((stride) => depthwise([11, width], 13, THREE, stride)),
   ),
   depthwise([11, 2], 3, THREE),
+  ...[1, 4, 6].flatMap((channels) => [
+    depthwise([9, 10], channels, THREE),
+    depthwise([9, 10], channels, THREE, [2, 2]),
+  ]),
+  // one column: a part of the rows inside, padding above and below, one output
+  depthwise([30, 1], 12, [5, 1]),
+  depthwise([7, 1], 9, [9, 1]),
+  depthwise([2, 1], 9, [5, 1], [2, 1]),
+  depthwise([16, 1], 24, [16, 1], [1, 1], { padding: "VALID" }),
+  depthwise([1, 15], 11, [1, 15], [1, 1], { padding: "VALID" }),
+  depthwise([600, 1], 8, [4, 1], [3, 1]),
   depthwise([30, 1], 40, [5, 1], [1, 1], { padding: "VALID" }),
   depthwise([1, 30], 20, [1, 10]),
   depthwise([30, 1], 9, [15, 1], [2, 1]),

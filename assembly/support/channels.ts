@@ -181,6 +181,29 @@ function floatWords(low: v128, high: v128, block: usize): v128 {
   return i16x8.narrow_i32x4_s(floatLanes(low, block), floatLanes(high, block + 16));
 }
 
+// @ts-ignore: decorator
+@inline
+function signWords(low: v128, high: v128, block: usize): v128 {
+  return i16x8.narrow_i32x4_s(floatSignLanes(low, block), floatSignLanes(high, block + 16));
+}
+
+/** The accumulators of two pixels, by a block of form FLOAT_SIGN, to eight int8 each. */
+// @ts-ignore: decorator
+@inline
+function storeTwoSigned(
+  low0: v128,
+  high0: v128,
+  low1: v128,
+  high1: v128,
+  block: usize,
+  out0: usize,
+  out1: usize,
+): void {
+  const bytes = i8x16.narrow_i16x8_s(signWords(low0, high0, block), signWords(low1, high1, block));
+  v128.store_lane<i64>(out0, bytes, 0);
+  v128.store_lane<i64>(out1, bytes, 1);
+}
+
 /** The accumulators of two pixels, by a block that is quick, to eight int8 each. */
 // @ts-ignore: decorator
 @inline
@@ -235,6 +258,9 @@ export function storeFour(
   if (quick) {
     storeTwo(a0, a1, b0, b1, block, out0, out1);
     storeTwo(c0, c1, d0, d1, block, out2, out3);
+  } else if (load<i32>(block) == FLOAT_SIGN && count >= CHANNELS) {
+    storeTwoSigned(a0, a1, b0, b1, block, out0, out1);
+    storeTwoSigned(c0, c1, d0, d1, block, out2, out3);
   } else {
     keep(0, a0, a1);
     keep(1, b0, b1);
@@ -279,7 +305,7 @@ export function keep(pixel: usize, low: v128, high: v128): void {
 @inline
 function keptWords(pixel: usize, block: usize): v128 {
   const at = kept + pixel * 32;
-  return i16x8.narrow_i32x4_s(floatSignLanes(v128.load(at), block), floatSignLanes(v128.load(at, 16), block + 16));
+  return signWords(v128.load(at), v128.load(at, 16), block);
 }
 
 export function storeKept(block: usize, out0: usize, out1: usize, out2: usize, out3: usize, count: i32): void {

@@ -17,10 +17,10 @@ import {
   FLOAT,
   FLOAT_SIGN,
   INTEGER,
+  isWithin,
   PLAIN,
   Solution,
-  solveFloat,
-  solveFloatSign,
+  solve,
   TWO_PART,
 } from "./solve";
 
@@ -28,7 +28,10 @@ import {
 export const formCounts = memory.data(20);
 
 const channel = changetype<Channel>(memory.data(offsetof<Channel>()));
+/** The last channel that was solved, and what came out. */
+const last = changetype<Channel>(memory.data(offsetof<Channel>()));
 const solution = changetype<Solution>(memory.data(offsetof<Solution>()));
+let lastForm: i32 = INTEGER;
 
 /** What all channels of an operator have in common. */
 // @ts-ignore: decorator
@@ -119,20 +122,28 @@ function setChannel(i: i32, c: i32): bool {
   return low >= -limit && high < limit;
 }
 
-function tryFloat(block: usize, first: i32, count: i32, form: i32): bool {
-  for (let i = 0; i < count; i++) {
-    const c = first + i;
-    const at = block + (<usize>i << 2);
-    if (!setChannel(i, c)) return false;
-    if (!(form == FLOAT ? solveFloat(channel, solution) : solveFloatSign(channel, solution))) return false;
-    store<i32>(at, startOf(tables.requantization, c, sumAt(i).weights) - solution.origin, BIAS);
-    store<f32>(at, solution.scale, SCALE);
-    store<f32>(at, solution.offset, OFFSET);
-    store<f32>(at, form == FLOAT ? 0.0 : solution.offset2 - solution.offset, EXTRA);
-    // The offset below zero is put together again at run time: it must come out as it was proven.
-    if (form == FLOAT_SIGN && solution.offset + (solution.offset2 - solution.offset) != solution.offset2) return false;
+/** Whether the last channel that was solved had all but its range in common with this one. */
+function isLikeLast(): bool {
+  const a = channel, b = last;
+  if (a.isTwoPart || b.isTwoPart || a.multiplier != b.multiplier || a.shift != b.shift) return false;
+  if (a.zeroPoint != b.zeroPoint || a.low != b.low || a.high != b.high) return false;
+  return isWithin(a, solution);
+}
+
+/** Fills a channel's place in a block; the form that was proven, INTEGER where none was. */
+function packFloat(block: usize, i: i32, c: i32): i32 {
+  const at = block + (<usize>i << 2);
+  if (!setChannel(i, c)) return INTEGER;
+  if (!isLikeLast()) {
+    lastForm = solve(channel, solution);
+    memory.copy(changetype<usize>(last), changetype<usize>(channel), offsetof<Channel>());
   }
-  return true;
+  if (lastForm == INTEGER) return INTEGER;
+  store<i32>(at, startOf(tables.requantization, c, sumAt(i).weights) - solution.origin, BIAS);
+  store<f32>(at, solution.scale, SCALE);
+  store<f32>(at, solution.offset, OFFSET);
+  store<f32>(at, lastForm == FLOAT ? 0.0 : solution.offset2 - solution.offset, EXTRA);
+  return lastForm;
 }
 
 /** What always serves, by what the image has. */
@@ -164,15 +175,16 @@ function packIntegers(block: usize, first: i32, count: i32): i32 {
 }
 
 /**
- * Fills the block of channels [start, start + 8) by the cheapest form that is proven for all of them. `channels` is the
- * end of the channels, `counted` how many of them are new. `tables` and the sums of the channels are set.
+ * Fills the block of channels [start, start + 8) by the cheapest form that is proven for all of them; FLOAT_SIGN does for
+ * channels of form FLOAT as well. `channels` is the end of the channels, `counted` how many of them are new. `tables` and
+ * the sums of the channels are set.
  */
 export function packBlock(block: usize, start: i32, channels: i32, counted: i32): void {
   const count = min(CHANNELS, channels - start);
   memory.fill(block, 0, BLOCK_BYTES);
   let form = FLOAT;
-  while (form < INTEGER && !tryFloat(block, start, count, form)) form++;
-  if (form >= INTEGER) form = packIntegers(block, start, count);
+  for (let i = 0; i < count && form < INTEGER; i++) form = max(form, packFloat(block, i, start + i));
+  if (form == INTEGER) form = packIntegers(block, start, count);
   const isWhole = tables.low == -128 && tables.high == 127;
   store<i32>(block, isWhole || form > FLOAT_SIGN ? form : form == FLOAT ? FLOAT_CLAMPED : FLOAT_SIGN_CLAMPED);
   const counter = formCounts + (<usize>form << 2);
