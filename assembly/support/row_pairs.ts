@@ -56,8 +56,9 @@ class Shape {
   /** Bytes from an output row's first interleaved row to the next one's, and from one pair of taps to the next below. */
   down: i32;
   pairDown: i32;
-  /** Output rows at a time. */
+  /** Output rows at a time, and the interleaved rows that they need. */
   band: i32;
+  bandRows: i32;
   /** Whether there is one column, and it is not padding. */
   isColumn: bool;
 }
@@ -144,6 +145,7 @@ export function setShape(r: DepthwiseS8Record): void {
   s.pairDown = ((2 * s.dilationHeight) / s.step) * row;
   const room = BAND_BYTES / row - rowsFor(1);
   s.band = min(s.outputHeight, 1 + max(0, (room * s.step) / s.strideHeight));
+  s.bandRows = rowsFor(s.band);
 }
 
 /** Interleaved rows that so many output rows need. */
@@ -161,7 +163,7 @@ function tableBytes(): usize {
 
 /** A table of where pairs of taps lie, then interleaved rows; `shape` is set. */
 export function interleavedBytes(): usize {
-  return tableBytes() + <usize>(rowsFor(shape.band) * shape.covered) * PAIR_BYTES;
+  return tableBytes() + <usize>(shape.bandRows * shape.covered) * PAIR_BYTES;
 }
 
 /** Writes what is the same for all channels: the table, and the zero point, which stays where columns are padding. */
@@ -188,8 +190,9 @@ export function multiplyPicture(input: usize, output: usize, packed: usize, scra
   for (let y = 0; y < shape.outputHeight; y += band) {
     const height = min(band, shape.outputHeight - y);
     const top = y * shape.strideHeight - shape.padTop;
-    if (shape.isColumn) interleaveColumn(input, top, rowsFor(height), rows);
-    else interleaveRows(input, top, rowsFor(height), rows);
+    const needed = height == band ? shape.bandRows : rowsFor(height);
+    if (shape.isColumn) interleaveColumn(input, top, needed, rows);
+    else interleaveRows(input, top, needed, rows);
     const out = output + y * shape.outputRow;
     const isWhole = isFloat(packed) && (count == 4 || count >= CHANNELS);
     if (!isWhole || shape.kernelWidth != 3 || shape.dilationWidth != 1) {
@@ -233,20 +236,21 @@ function interleaveRows(input: usize, top: i32, rows: i32, target: usize): void 
 
 /** The same for a picture of one column, whose rows that are inside are done as if they were a row's columns. */
 function interleaveColumn(input: usize, top: i32, rows: i32, target: usize): void {
-  const reach = shape.inputHeight - shape.dilationHeight;
+  const down = shape.step;
   if (top < 0) {
-    const outside = min(rows, (shape.step - 1 - top) / shape.step);
+    const outside = min(rows, (down - 1 - top) / down);
     interleaveRows(input, top, outside, target);
     rows -= outside;
-    top += outside * shape.step;
+    top += outside * down;
     target += <usize>outside * PAIR_BYTES;
   }
-  const inside = min(rows, max(0, (reach - top + shape.step - 1) / shape.step));
-  const step = <usize>(shape.step * shape.inputRow);
+  const reach = max(0, shape.inputHeight - shape.dilationHeight - top);
+  const inside = min(rows, down == 1 ? reach : (reach + down - 1) / down);
+  const step = <usize>(down * shape.inputRow);
   const from = input + top * shape.inputRow;
   const end = target + <usize>inside * PAIR_BYTES;
   interleave(from, from + shape.dilationHeight * shape.inputRow, step, step, target, end);
-  interleaveRows(input, top + inside * shape.step, rows - inside, end);
+  if (inside < rows) interleaveRows(input, top + inside * down, rows - inside, end);
 }
 
 /** Eight channels of two rows, `step0` and `step1` bytes from one pixel to the next. */
