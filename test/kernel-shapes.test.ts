@@ -109,3 +109,17 @@ it.each(LAYERS.map((layer) => ({ name: nameOf(layer), layer })))("$name", async 
   }
   expect(seen.size, "outputs that vary").toBeGreaterThan(1);
 });
+
+it.each([-128, 127])("an average over 400 times %i", async (value) => {
+  const layer: Layer = {
+    kind: "AVERAGE_POOL_2D",
+    input: [1, 20, 20, 13],
+    kernel: [20, 20],
+    padding: "VALID",
+  };
+  const model = await loadModel(compileGraph(layerGraph({ ...layer, activation: "NONE" })), {
+    engine: "simd",
+  });
+  const found = model.run(new Int8Array(model.inputs[0]!.elements).fill(value));
+  expect(Array.from(found)).toEqual(Array(13).fill(value));
+});

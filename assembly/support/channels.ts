@@ -187,10 +187,10 @@ function signWords(low: v128, high: v128, block: usize): v128 {
   return i16x8.narrow_i32x4_s(floatSignLanes(low, block), floatSignLanes(high, block + 16));
 }
 
-/** The accumulators of two pixels, by a block of form FLOAT_SIGN, to eight int8 each. */
+/** The accumulators of two pixels, by a block that is quick or, for `isSigned`, of form FLOAT_SIGN, to eight int8 each. */
 // @ts-ignore: decorator
 @inline
-function storeTwoSigned(
+export function storeTwo(
   low0: v128,
   high0: v128,
   low1: v128,
@@ -198,17 +198,11 @@ function storeTwoSigned(
   block: usize,
   out0: usize,
   out1: usize,
+  isSigned: bool = false,
 ): void {
-  const bytes = i8x16.narrow_i16x8_s(signWords(low0, high0, block), signWords(low1, high1, block));
-  v128.store_lane<i64>(out0, bytes, 0);
-  v128.store_lane<i64>(out1, bytes, 1);
-}
-
-/** The accumulators of two pixels, by a block that is quick, to eight int8 each. */
-// @ts-ignore: decorator
-@inline
-export function storeTwo(low0: v128, high0: v128, low1: v128, high1: v128, block: usize, out0: usize, out1: usize): void {
-  const bytes = i8x16.narrow_i16x8_s(floatWords(low0, high0, block), floatWords(low1, high1, block));
+  const words0 = isSigned ? signWords(low0, high0, block) : floatWords(low0, high0, block);
+  const words1 = isSigned ? signWords(low1, high1, block) : floatWords(low1, high1, block);
+  const bytes = i8x16.narrow_i16x8_s(words0, words1);
   v128.store_lane<i64>(out0, bytes, 0);
   v128.store_lane<i64>(out1, bytes, 1);
 }
@@ -259,8 +253,8 @@ export function storeFour(
     storeTwo(a0, a1, b0, b1, block, out0, out1);
     storeTwo(c0, c1, d0, d1, block, out2, out3);
   } else if (load<i32>(block) == FLOAT_SIGN && count >= CHANNELS) {
-    storeTwoSigned(a0, a1, b0, b1, block, out0, out1);
-    storeTwoSigned(c0, c1, d0, d1, block, out2, out3);
+    storeTwo(a0, a1, b0, b1, block, out0, out1, true);
+    storeTwo(c0, c1, d0, d1, block, out2, out3, true);
   } else {
     keep(0, a0, a1);
     keep(1, b0, b1);

@@ -20,6 +20,7 @@ import {
   storeQuarters,
   target,
 } from "./channels";
+import { addDot } from "./dot";
 import { isLeftOver, multiplyLanes } from "./lanes";
 import { packBlock, setSumRange } from "./pack_block";
 import { expandRow, weightRow } from "./weight_rows";
@@ -209,14 +210,14 @@ export function multiplyGroups(inputs: usize, pixels: i32, packed: usize, output
           const w0 = v128.load(weights), w1 = v128.load(weights, 16);
           const a = v128.load_splat<i32>(four), b = v128.load_splat<i32>(four, 4);
           const c = v128.load_splat<i32>(four, 8), d = v128.load_splat<i32>(four, 12);
-          a0 = i32x4.add(a0, i32x4.dot_i16x8_s(w0, a));
-          a1 = i32x4.add(a1, i32x4.dot_i16x8_s(w1, a));
-          b0 = i32x4.add(b0, i32x4.dot_i16x8_s(w0, b));
-          b1 = i32x4.add(b1, i32x4.dot_i16x8_s(w1, b));
-          c0 = i32x4.add(c0, i32x4.dot_i16x8_s(w0, c));
-          c1 = i32x4.add(c1, i32x4.dot_i16x8_s(w1, c));
-          d0 = i32x4.add(d0, i32x4.dot_i16x8_s(w0, d));
-          d1 = i32x4.add(d1, i32x4.dot_i16x8_s(w1, d));
+          a0 = addDot(a0, w0, a);
+          a1 = addDot(a1, w1, a);
+          b0 = addDot(b0, w0, b);
+          b1 = addDot(b1, w1, b);
+          c0 = addDot(c0, w0, c);
+          c1 = addDot(c1, w1, c);
+          d0 = addDot(d0, w0, d);
+          d1 = addDot(d1, w1, d);
           weights += PAIR_BYTES;
           four += 16;
         }
@@ -227,14 +228,14 @@ export function multiplyGroups(inputs: usize, pixels: i32, packed: usize, output
           const w0 = v128.load(weights), w1 = v128.load(weights, 16);
           const a = v128.load_splat<i32>(four), b = v128.load_splat<i32>(four, 4);
           const c = v128.load_splat<i32>(four, 8), d = v128.load_splat<i32>(four, 12);
-          a0 = i32x4.add(a0, i32x4.dot_i16x8_s(w0, a));
-          a1 = i32x4.add(a1, i32x4.dot_i16x8_s(w1, a));
-          b0 = i32x4.add(b0, i32x4.dot_i16x8_s(w0, b));
-          b1 = i32x4.add(b1, i32x4.dot_i16x8_s(w1, b));
-          c0 = i32x4.add(c0, i32x4.dot_i16x8_s(w0, c));
-          c1 = i32x4.add(c1, i32x4.dot_i16x8_s(w1, c));
-          d0 = i32x4.add(d0, i32x4.dot_i16x8_s(w0, d));
-          d1 = i32x4.add(d1, i32x4.dot_i16x8_s(w1, d));
+          a0 = addDot(a0, w0, a);
+          a1 = addDot(a1, w1, a);
+          b0 = addDot(b0, w0, b);
+          b1 = addDot(b1, w1, b);
+          c0 = addDot(c0, w0, c);
+          c1 = addDot(c1, w1, c);
+          d0 = addDot(d0, w0, d);
+          d1 = addDot(d1, w1, d);
           weights += PAIR_BYTES;
           offsets += 4;
         }
@@ -325,10 +326,10 @@ export function multiplyPixels(inputs: usize, packed: usize, output: usize): voi
         while (offsets < end) {
           const at = <usize>load<u32>(offsets);
           const w0 = v128.load(weights);
-          a0 = i32x4.add(a0, i32x4.dot_i16x8_s(w0, v128.load_splat<i32>(p0 + at)));
-          b0 = i32x4.add(b0, i32x4.dot_i16x8_s(w0, v128.load_splat<i32>(p1 + at)));
-          c0 = i32x4.add(c0, i32x4.dot_i16x8_s(w0, v128.load_splat<i32>(p2 + at)));
-          d0 = i32x4.add(d0, i32x4.dot_i16x8_s(w0, v128.load_splat<i32>(p3 + at)));
+          a0 = addDot(a0, w0, v128.load_splat<i32>(p0 + at));
+          b0 = addDot(b0, w0, v128.load_splat<i32>(p1 + at));
+          c0 = addDot(c0, w0, v128.load_splat<i32>(p2 + at));
+          d0 = addDot(d0, w0, v128.load_splat<i32>(p3 + at));
           weights += PAIR_BYTES;
           offsets += 4;
         }
@@ -339,17 +340,17 @@ export function multiplyPixels(inputs: usize, packed: usize, output: usize): voi
         const at = <usize>load<u32>(offsets);
         const w0 = v128.load(weights), w1 = v128.load(weights, 16);
         const a = v128.load_splat<i32>(p0 + at);
-        a0 = i32x4.add(a0, i32x4.dot_i16x8_s(w0, a));
-        a1 = i32x4.add(a1, i32x4.dot_i16x8_s(w1, a));
+        a0 = addDot(a0, w0, a);
+        a1 = addDot(a1, w1, a);
         const b = v128.load_splat<i32>(p1 + at);
-        b0 = i32x4.add(b0, i32x4.dot_i16x8_s(w0, b));
-        b1 = i32x4.add(b1, i32x4.dot_i16x8_s(w1, b));
+        b0 = addDot(b0, w0, b);
+        b1 = addDot(b1, w1, b);
         const c = v128.load_splat<i32>(p2 + at);
-        c0 = i32x4.add(c0, i32x4.dot_i16x8_s(w0, c));
-        c1 = i32x4.add(c1, i32x4.dot_i16x8_s(w1, c));
+        c0 = addDot(c0, w0, c);
+        c1 = addDot(c1, w1, c);
         const d = v128.load_splat<i32>(p3 + at);
-        d0 = i32x4.add(d0, i32x4.dot_i16x8_s(w0, d));
-        d1 = i32x4.add(d1, i32x4.dot_i16x8_s(w1, d));
+        d0 = addDot(d0, w0, d);
+        d1 = addDot(d1, w1, d);
         weights += PAIR_BYTES;
         offsets += 4;
       }
@@ -361,8 +362,8 @@ export function multiplyPixels(inputs: usize, packed: usize, output: usize): voi
       let weights = table + offsetBytes(pairs);
       while (offsets < end) {
         const a = v128.load_splat<i32>(p + load<u32>(offsets));
-        a0 = i32x4.add(a0, i32x4.dot_i16x8_s(v128.load(weights), a));
-        a1 = i32x4.add(a1, i32x4.dot_i16x8_s(v128.load(weights, 16), a));
+        a0 = addDot(a0, v128.load(weights), a);
+        a1 = addDot(a1, v128.load(weights, 16), a);
         weights += PAIR_BYTES;
         offsets += 4;
       }

@@ -3,6 +3,7 @@
  * costs what it would in a whole block.
  */
 import { BIAS, CHANNELS, floatOfOne } from "./channels";
+import { addDot } from "./dot";
 
 /** Channels at a time: five would take as long as the eight of a block. */
 const MOST: i32 = 4;
@@ -47,12 +48,6 @@ export function multiplyLanes(
   else lanes(4, at, end, group, block, weights, endWeights, out, stride, last);
 }
 
-// @ts-ignore: decorator
-@inline
-function add(sum: v128, inputs: v128, weights: v128): v128 {
-  return i32x4.add(sum, i32x4.dot_i16x8_s(inputs, weights));
-}
-
 /** `n` is a constant. */
 // @ts-ignore: decorator
 @inline
@@ -76,10 +71,10 @@ function lanes(
     let four = at;
     for (let w = weights; w < endWeights; w += PAIR_BYTES) {
       const x = v128.load(four);
-      a = add(a, x, v128.load_splat<i32>(w));
-      if (n > 1) b = add(b, x, v128.load_splat<i32>(w, 4));
-      if (n > 2) c = add(c, x, v128.load_splat<i32>(w, 8));
-      if (n > 3) d = add(d, x, v128.load_splat<i32>(w, 12));
+      a = addDot(a, x, v128.load_splat<i32>(w));
+      if (n > 1) b = addDot(b, x, v128.load_splat<i32>(w, 4));
+      if (n > 2) c = addDot(c, x, v128.load_splat<i32>(w, 8));
+      if (n > 3) d = addDot(d, x, v128.load_splat<i32>(w, 12));
       four += 16;
     }
     const out1 = min(out + stride, last), out2 = min(out1 + stride, last), out3 = min(out2 + stride, last);

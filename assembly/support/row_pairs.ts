@@ -13,6 +13,7 @@ import {
   storeOne,
   storeQuarters,
 } from "./channels";
+import { addDot } from "./dot";
 import { DepthwiseS8Record } from "./records";
 
 /** Eight channels of two rows, as int16. */
@@ -268,82 +269,63 @@ function interleave(from0: usize, from1: usize, step0: usize, step1: usize, targ
   }
 }
 
-/**
- * Four channels of output rows of a kernel three taps wide that moves right by one: four pixels at a time, the last ones
- * of a row over their neighbours. More inputs than are used here at a time would not stay in registers.
- */
 function rowsByOne(rows: usize, height: i32, packed: usize, output: usize): void {
+  rowsBy(1, BY_ONE, rows, height, packed, output);
+}
+
+function rowsByTwo(rows: usize, height: i32, packed: usize, output: usize): void {
+  rowsBy(2, BY_TWO, rows, height, packed, output);
+}
+
+/**
+ * Four channels of output rows of a kernel three taps wide that moves right by one or two: four or three pixels at a time,
+ * the last ones of a row over their neighbours. More inputs than are used here at a time would not stay in registers.
+ * `stride` and `pixels` are constants.
+ */
+// @ts-ignore: decorator
+@inline
+function rowsBy(stride: i32, pixels: i32, rows: usize, height: i32, packed: usize, output: usize): void {
   const pairDown = <usize>shape.pairDown, down = <usize>shape.down, outRow = <usize>shape.outputRow;
   const column = <usize>shape.outputColumn;
-  const last = shape.outputWidth - BY_ONE;
+  const last = shape.outputWidth - pixels;
   const firstWeights = packed + BLOCK_BYTES;
   const endWeights = firstWeights + <usize>(3 * shape.pairs) * PAIR_BYTES;
   for (; height > 0; height--) {
     let x = 0;
     while (true) {
-      let at = rows + <usize>x * PAIR_BYTES;
+      let at = rows + <usize>(x * stride) * PAIR_BYTES;
       let a = biasLow(packed), b = a, c = a, d = a;
       for (let weights = firstWeights; weights < endWeights; weights += 3 * PAIR_BYTES) {
         const w0 = v128.load(weights), w1 = v128.load(weights, 32), w2 = v128.load(weights, 64);
         const i0 = v128.load(at), i1 = v128.load(at, 32), i2 = v128.load(at, 64);
         const i3 = v128.load(at, 96), i4 = v128.load(at, 128), i5 = v128.load(at, 160);
-        a = add(add(add(a, i0, w0), i1, w1), i2, w2);
-        b = add(add(add(b, i1, w0), i2, w1), i3, w2);
-        c = add(add(add(c, i2, w0), i3, w1), i4, w2);
-        d = add(add(add(d, i3, w0), i4, w1), i5, w2);
-        at += pairDown;
-      }
-      const out = output + <usize>x * column;
-      storeQuarters(a, b, c, d, packed, out, out + column, out + 2 * column, out + 3 * column);
-      if (x == last) break;
-      x = min(x + BY_ONE, last);
-    }
-    rows += down;
-    output += outRow;
-  }
-}
-
-/** The same for one that moves right by two: three pixels at a time. */
-function rowsByTwo(rows: usize, height: i32, packed: usize, output: usize): void {
-  const pairDown = <usize>shape.pairDown, down = <usize>shape.down, outRow = <usize>shape.outputRow;
-  const column = <usize>shape.outputColumn;
-  const last = shape.outputWidth - BY_TWO;
-  const firstWeights = packed + BLOCK_BYTES;
-  const endWeights = firstWeights + <usize>(3 * shape.pairs) * PAIR_BYTES;
-  for (; height > 0; height--) {
-    let x = 0;
-    while (true) {
-      let at = rows + <usize>x * (2 * PAIR_BYTES);
-      let a = biasLow(packed), b = a, c = a;
-      for (let weights = firstWeights; weights < endWeights; weights += 3 * PAIR_BYTES) {
-        const w0 = v128.load(weights), w1 = v128.load(weights, 32), w2 = v128.load(weights, 64);
-        const i0 = v128.load(at), i1 = v128.load(at, 32), i2 = v128.load(at, 64);
-        const i3 = v128.load(at, 96), i4 = v128.load(at, 128), i5 = v128.load(at, 160), i6 = v128.load(at, 192);
-        a = add(add(add(a, i0, w0), i1, w1), i2, w2);
-        b = add(add(add(b, i2, w0), i3, w1), i4, w2);
-        c = add(add(add(c, i4, w0), i5, w1), i6, w2);
+        a = addDot(addDot(addDot(a, i0, w0), i1, w1), i2, w2);
+        if (stride == 1) {
+          b = addDot(addDot(addDot(b, i1, w0), i2, w1), i3, w2);
+          c = addDot(addDot(addDot(c, i2, w0), i3, w1), i4, w2);
+          d = addDot(addDot(addDot(d, i3, w0), i4, w1), i5, w2);
+        } else {
+          const i6 = v128.load(at, 192);
+          b = addDot(addDot(addDot(b, i2, w0), i3, w1), i4, w2);
+          c = addDot(addDot(addDot(c, i4, w0), i5, w1), i6, w2);
+        }
         at += pairDown;
       }
       const out = output + <usize>x * column, out2 = out + 2 * column;
-      storeQuarters(a, b, c, c, packed, out, out + column, out2, out2);
+      if (stride == 1) storeQuarters(a, b, c, d, packed, out, out + column, out2, out2 + column);
+      else storeQuarters(a, b, c, c, packed, out, out + column, out2, out2);
       if (x == last) break;
-      x = min(x + BY_TWO, last);
+      x = min(x + pixels, last);
     }
     rows += down;
     output += outRow;
   }
-}
-
-// @ts-ignore: decorator
-@inline
-function add(sum: v128, inputs: v128, weights: v128): v128 {
-  return i32x4.add(sum, i32x4.dot_i16x8_s(inputs, weights));
 }
 
 // @ts-ignore: decorator
 @inline
 function dot(sum: v128, inputs: usize, weights: v128): v128 {
-  return add(sum, v128.load(inputs), weights);
+  return addDot(sum, v128.load(inputs), weights);
 }
 
 /** Output rows from interleaved ones: four pixels at a time; two or three that are left with the last repeated. */
