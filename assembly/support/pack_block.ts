@@ -50,6 +50,8 @@ export function setTables(requantization: usize, zeroPoint: i32, low: i32, high:
   tables.zeroPoint = zeroPoint;
   tables.low = low;
   tables.high = high;
+  // No channel's: solutions are not carried over from another operator.
+  last.shift = i32.MAX_VALUE;
 }
 
 /** What is known of a channel's weights, and of its sum with any int8 input. */
@@ -122,11 +124,10 @@ function setChannel(i: i32, c: i32): bool {
   return low >= -limit && high < limit;
 }
 
-/** Whether the last channel that was solved had all but its range in common with this one. */
+/** Whether the last channel of the operator that was solved had all but its range in common with this one. */
 function isLikeLast(): bool {
   const a = channel, b = last;
   if (a.isTwoPart || b.isTwoPart || a.multiplier != b.multiplier || a.shift != b.shift) return false;
-  if (a.zeroPoint != b.zeroPoint || a.low != b.low || a.high != b.high) return false;
   return isWithin(a, solution);
 }
 
