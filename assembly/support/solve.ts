@@ -29,11 +29,11 @@ const ROUNDER_RANGE: f32 = 4194304.0;
 const ULP: f64 = 1.0 / 65536.0;
 /** Scales to either side of the nominal one that are tried, in float32 steps, first and with other origins. */
 const SCALE_STEPS: i32 = 24;
-const SCALE_STEPS_AGAIN: i32 = 2;
+const SCALE_STEPS_AGAIN: i32 = 1;
 /** Origins to either side that are tried: products and sums are then rounded in another way. */
 const ORIGIN_STEPS: i32 = 8;
 /** Offsets to either side of the best one that are tried where rounding decides. */
-const OFFSET_STEPS: i32 = 8;
+const OFFSET_STEPS: i32 = 2;
 const OFFSET_STEP: f64 = 1.0 / 524288.0;
 
 /** What a channel computes, and the accumulators that it can reach. */
@@ -184,11 +184,57 @@ function neighbour(x: f32, steps: i32): f32 {
   return reinterpret<f32>(reinterpret<i32>(x) + steps);
 }
 
+/** Pairs of outputs whose thresholds left no offset lately: with another scale or origin it is mostly they again. */
+const CONFLICTS: i32 = 4;
+const conflicts = memory.data(<i32>CONFLICTS << 3);
+let conflictCount: i32 = 0;
+
+// @ts-ignore: decorator
+@inline
+function leastOffset(least: i32, y: i32, origin: i32, scale: f32): f64 {
+  return <f64>y - 0.5 - <f64>product(load<i32>(thresholds + (<usize>(y - least - 1) << 2)), origin, scale);
+}
+
+/** Nothing lies under the first accumulator. */
+// @ts-ignore: decorator
+@inline
+function mostOffset(least: i32, y: i32, origin: i32, scale: f32, accFirst: i32): f64 {
+  const t = load<i32>(thresholds + (<usize>(y - least - 1) << 2));
+  return t > accFirst ? <f64>y - 0.5 - <f64>product(t - 1, origin, scale) : Infinity;
+}
+
+function isConflict(least: i32, from: i32, to: i32, origin: i32, scale: f32, accFirst: i32): bool {
+  for (let i = 0; i < min(conflictCount, CONFLICTS); i++) {
+    const lower = load<i32>(conflicts + (<usize>i << 3)), upper = load<i32>(conflicts + (<usize>i << 3), 4);
+    if (min(lower, upper) <= from || max(lower, upper) > to) continue;
+    if (leastOffset(least, lower, origin, scale) > mostOffset(least, upper, origin, scale, accFirst) + ULP) return true;
+  }
+  return false;
+}
+
+/** Remembers which of the thresholds of outputs (from, to] are furthest apart. */
+function noteConflict(least: i32, from: i32, to: i32, origin: i32, scale: f32, accFirst: i32): void {
+  let lower: f64 = -Infinity, upper: f64 = Infinity;
+  const at = conflicts + (<usize>(conflictCount++ % CONFLICTS) << 3);
+  for (let y = from + 1; y <= to; y++) {
+    const low = leastOffset(least, y, origin, scale), high = mostOffset(least, y, origin, scale, accFirst);
+    if (low > lower) {
+      lower = low;
+      store<i32>(at, y);
+    }
+    if (high < upper) {
+      upper = high;
+      store<i32>(at, y, 4);
+    }
+  }
+}
+
 /**
  * An offset that puts the thresholds of outputs (from, to], which lie at index 0 …, exactly where they are; NaN
  * where there is none. `accFirst` and `accLast` are the ends of the range that it must hold on.
  */
 function offsetFor(c: Channel, least: i32, from: i32, to: i32, origin: i32, scale: f32, accFirst: i32, accLast: i32): f32 {
+  if (isConflict(least, from, to, origin, scale, accFirst)) return NaN;
   let lower: f64 = -Infinity, upper: f64 = Infinity;
   let lowest = f64x2.splat(lower), highest = f64x2.splat(upper);
   const origins = i32x4.splat(origin), scales = f32x4.splat(scale), firsts = i32x4.splat(accFirst);
@@ -206,11 +252,17 @@ function offsetFor(c: Channel, least: i32, from: i32, to: i32, origin: i32, scal
     const reaches = i64x2.extend_low_i32x4_s(i32x4.gt_s(t, firsts));
     const bound = v128.bitselect(f64x2.sub(middle, f64x2.promote_low_f32x4(under)), f64x2.splat(Infinity), reaches);
     highest = f64x2.pmin(highest, bound);
-    if (v128.any_true(f64x2.gt(lowest, f64x2.add(highest, slack)))) return NaN;
+    if (v128.any_true(f64x2.gt(lowest, f64x2.add(highest, slack)))) {
+      noteConflict(least, from, next, origin, scale, accFirst);
+      return NaN;
+    }
   }
   lower = max(f64x2.extract_lane(lowest, 0), f64x2.extract_lane(lowest, 1));
   upper = min(f64x2.extract_lane(highest, 0), f64x2.extract_lane(highest, 1));
-  if (lower > upper + ULP) return NaN;
+  if (lower > upper + ULP) {
+    noteConflict(least, from, to, origin, scale, accFirst);
+    return NaN;
+  }
   let offset: f32;
   if (lower == -Infinity) {
     const middle = (<f64>product(accFirst, origin, scale) + <f64>product(accLast, origin, scale)) * 0.5;
@@ -285,6 +337,7 @@ export function solve(c: Channel, s: Solution): i32 {
   if (hasNoSlope(c)) return INTEGER;
   const nominal = <f32>realScale(c);
   findThresholds(c, least, most);
+  conflictCount = 0;
   // What the chip's two-part form can do has one slope and one offset.
   const isTwoSided = !c.isTwoPart && c.accMin < 0 && outputOf(c, -1) > least;
   if (isTwoSided && solveFloatSign(c, s, least, most, nominal)) return FLOAT_SIGN;
