@@ -5,5 +5,7 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     testTimeout: 600_000,
     hookTimeout: 600_000,
+    // By default one core is left over for watching, which on two cores leaves one.
+    maxWorkers: "100%",
   },
 });

@@ -1,29 +1,30 @@
 /**
- * Makes what a folder of models holds again: trains, prunes, quantises, measures, copies, and writes the figures
- * into the folder's README.
+ * Makes what a folder of models holds again: trains, prunes or tunes, quantises, measures, copies, and writes the
+ * figures into the folder's README.
  *
- *   node models/make.mjs NAME [--data DIR] [--work DIR] [--from best.ckpt] [--no-test]
+ *   node models/make.mjs NAME [--data DIR] [--work DIR] [--from PATH] [--out DIR] [--no-test]
  *
- * NAME      kws, cifar10 or digits
+ * NAME      a recipe: kws, kws-exits, cifar10 or digits
  * --data    the training set; default: what `thumbnet fetch` gets, into the work folder
  * --work    where runs, checkpoints and the report go, which can be stopped and gone on with; default: build/models/NAME
- * --from    a whole network that is trained already
+ * --from    what is trained already: the checkpoint of the whole network, for kws-exits the folder of `exits train`
+ * --out     default: the folder of the models
  * --no-test measures validation examples only
  *
  * Needs the project built.
  */
 import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { summarizeModes } from "../dist/report/summary.js";
 import { readNetwork } from "../dist/train/checkpoint.js";
+import { curve, exitFigures, exitOrigin, figures, fill, origin } from "./card.mjs";
 import { RECIPES } from "./recipes.mjs";
 
 const MODELS = dirname(fileURLToPath(import.meta.url));
 const MAIN = join(MODELS, "../dist/cli/main.js");
-/** Of the RP2040, for times. */
-const HERTZ = 125e6;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -31,6 +32,7 @@ const { values, positionals } = parseArgs({
     data: { type: "string" },
     work: { type: "string" },
     from: { type: "string" },
+    out: { type: "string" },
     "no-test": { type: "boolean", default: false },
   },
 });
@@ -38,23 +40,26 @@ const name = positionals[0];
 const recipe = Object.hasOwn(RECIPES, name ?? "") ? RECIPES[name] : null;
 if (recipe === null || positionals.length > 1) {
   fail(
-    `usage: node models/make.mjs ${Object.keys(RECIPES).join("|")} [--data DIR] [--work DIR] [--from FILE]`,
+    `usage: node models/make.mjs ${Object.keys(RECIPES).join("|")} [--data DIR] [--work DIR] [--from PATH] [--out DIR]`,
   );
 }
-const folder = join(MODELS, name);
+/** Of the networks as they are shipped, and their card. */
+const source = join(MODELS, recipe.folder ?? name);
+const out = resolve(values.out ?? source);
 const work = resolve(values.work ?? join(MODELS, "../build/models", name));
 const data = resolve(values.data ?? join(work, "data"));
-mkdirSync(work, { recursive: true });
+const trained = resolve(values.from ?? join(work, recipe.trained));
+for (const folder of [work, join(out, "float")]) mkdirSync(folder, { recursive: true });
 
 function fail(message) {
   console.error(message);
   process.exit(1);
 }
 
-/** Runs one command of thumbnet; DATA, WORK, WHOLE and HERE in its words are folders and a file. */
-function thumbnet(words, whole) {
-  const places = { DATA: data, WORK: work, WHOLE: whole, HERE: folder };
-  const args = words.map((word) => word.replace(/\b(DATA|WORK|WHOLE|HERE)\b/, (place) => places[place]));
+/** Runs one command of thumbnet; DATA, WORK, TRAINED and HERE in its words are places. */
+function thumbnet(words) {
+  const places = { DATA: data, WORK: work, TRAINED: trained, HERE: source };
+  const args = words.map((word) => word.replace(/\b(DATA|WORK|TRAINED|HERE)\b/, (place) => places[place]));
   console.error(`thumbnet ${args.join(" ")}`);
   const { status, signal } = spawnSync(process.execPath, [MAIN, ...args], {
     stdio: ["ignore", "inherit", "inherit"],
@@ -62,112 +67,42 @@ function thumbnet(words, whole) {
   if (status !== 0) fail(`models/make.mjs: ${signal ?? `ended with ${status}`}`);
 }
 
-if (values.data === undefined && !existsSync(data)) thumbnet(["fetch", recipe.fetch, "--out", "DATA"], "");
-if (values.from === undefined) for (const step of recipe.train) thumbnet(step, "");
-const whole = resolve(values.from ?? join(work, "whole/best.ckpt"));
-for (const step of recipe.prune) {
-  thumbnet([...step, "--out", "WORK/pruned", ...(values["no-test"] ? [] : ["--test"])], whole);
+/** Copies a network in both forms. */
+function ship(file, int8, float) {
+  copyFileSync(int8, join(out, `${file}.tflite`));
+  copyFileSync(float, join(out, `float/${file}.tflite`));
 }
 
-const trained = await readNetwork(whole);
-writeFileSync(join(folder, "labels.txt"), trained.classes.map((label) => `${label}\n`).join(""));
-mkdirSync(join(folder, "float"), { recursive: true });
-for (const [file, { result }] of Object.entries(recipe.files)) {
-  copyFileSync(join(work, "pruned", result, "int8.tflite"), join(folder, `${file}.tflite`));
-  copyFileSync(join(work, "pruned", result, "float.tflite"), join(folder, `float/${file}.tflite`));
+/** @returns sections of the card */
+async function pruned() {
+  for (const step of recipe.prune) {
+    thumbnet([...step, "--out", "WORK/pruned", ...(values["no-test"] ? [] : ["--test"])]);
+  }
+  const whole = await readNetwork(trained);
+  writeFileSync(join(out, "labels.txt"), whole.classes.map((label) => `${label}\n`).join(""));
+  const records = Object.entries(recipe.files).map(([file, { result, note }]) => {
+    const folder = join(work, "pruned", result);
+    ship(file, join(folder, "int8.tflite"), join(folder, "float.tflite"));
+    const { figures } = JSON.parse(readFileSync(join(folder, "result.json"), "utf8"));
+    return { file, note, ...figures };
+  });
+  return { figures: figures(records), curve: curve(join(work, "pruned")), origin: origin(whole) };
 }
 
-const records = Object.entries(recipe.files).map(([file, { result, note }]) => {
-  const record = JSON.parse(readFileSync(join(work, "pruned", result, "result.json"), "utf8"));
-  return { file, note, ...record.figures };
-});
-
-const count = (value) => value.toLocaleString("en-US");
-const percent = (share) => `${(100 * share).toFixed(2)} %`;
-
-/** A value and how far it is from the whole network's. */
-function beside(value, whole) {
-  const change = Math.round(1000 * (value / whole - 1)) / 10;
-  return change === 0 ? count(value) : `${count(value)} (${change > 0 ? "+" : "−"}${Math.abs(change)} %)`;
+/** @returns sections of the card */
+async function tuned() {
+  thumbnet([...recipe.tune, "--out", "WORK/tuned.tflite"]);
+  ship(name, join(work, "tuned.tflite"), join(trained, "float.tflite"));
+  const report = JSON.parse(readFileSync(join(work, "report.json"), "utf8"));
+  const network = await readNetwork(join(trained, "best.ckpt"));
+  const bytes = readFileSync(join(work, "tuned.tflite"));
+  const [{ chip }] = summarizeModes(bytes, name);
+  return { exits: exitFigures(report, bytes.length, chip), "origin of exits": exitOrigin(network) };
 }
 
-function figures() {
-  const [first] = records;
-  const parts = ["validation", "test"].filter((part) => first.accuracy[part] !== undefined);
-  const rows = [
-    ["", ...records.map(({ file }) => `\`${file}.tflite\``)],
-    ["", ...records.map(() => "---:")].map((cell, i) => (i === 0 ? "---" : cell)),
-    ["what", ...records.map(({ note }) => note)],
-    ["parameters as Keras counts", ...records.map((r) => beside(r.kerasParameters, first.kerasParameters))],
-    ["parameters, batch normalisation folded", ...records.map((r) => beside(r.parameters, first.parameters))],
-    ["multiply-accumulates", ...records.map((r) => beside(r.macs, first.macs))],
-    ["file, bytes", ...records.map((r) => count(r.tfliteBytes))],
-    ["cycles of the emulated RP2040", ...records.map((r) => (r.chip ? count(r.chip.cycles) : r.problem))],
-    [
-      "milliseconds at 125 MHz",
-      ...records.map((r) => (r.chip ? ((1000 * r.chip.cycles) / HERTZ).toFixed(0) : "")),
-    ],
-    ["RAM, bytes", ...records.map((r) => (r.chip ? count(r.chip.ram.sum) : ""))],
-    ["flash, bytes", ...records.map((r) => (r.chip ? count(r.chip.flash.sum) : ""))],
-    ...parts.flatMap((part) => {
-      const of = (form) => records.map((r) => percent(r.accuracy[part][form].accuracy));
-      const where = `${part} (${count(first.accuracy[part].count)})`;
-      return [
-        [`${where}, float`, ...of("float")],
-        [`${where}, int8`, ...of("int8").map((accuracy) => `**${accuracy}**`)],
-      ];
-    }),
-  ];
-  return rows.map((row) => `| ${row.join(" | ")} |`).join("\n");
-}
-
-/** Every network that was made, shipped or not: one line each. */
-function curve() {
-  const { entries, part } = JSON.parse(readFileSync(join(work, "pruned/report.json"), "utf8"));
-  const [first] = entries;
-  const title = `${part}, int8`;
-  const rows = [
-    ["network", "head and training", "Keras parameters", "MACs", "cycles", `${part}, float`, title],
-    ["---", "---", "---:", "---:", "---:", "---:", "---:"],
-    ...entries.map((entry) => [
-      entry.name,
-      entry.series,
-      beside(entry.kerasParameters, first.kerasParameters),
-      beside(entry.costs.macs, first.costs.macs),
-      entry.costs.cycles === null ? "" : beside(entry.costs.cycles, first.costs.cycles),
-      percent(entry.accuracy[part].float.accuracy.mean),
-      percent(entry.accuracy[part].int8.accuracy.mean),
-    ]),
-  ];
-  return rows.map((row) => `| ${row.join(" | ")} |`).join("\n");
-}
-
-function origin() {
-  const { data: set, options, epoch, accuracy, ...rest } = trained.origin;
-  const teaching = Object.keys(rest).length > 0 ? `, ${JSON.stringify(rest)}` : "";
-  return [
-    `The whole network (\`${trained.description.name}\`) is from epoch ${epoch} of ${options.epochs}, seed ` +
-      `${options.seed}, the best of its run: ${percent(accuracy)} of the validation examples in float. Its ` +
-      `checkpoint says how it was trained on \`${set}\`:`,
-    "",
-    `\`${JSON.stringify(options)}${teaching}\``,
-  ].join("\n");
-}
-
-/** Puts text between the marks of its name, where a card has them. */
-function fill(card, mark, text) {
-  const [begin, end] = [`<!-- ${mark} -->`, `<!-- end of ${mark} -->`];
-  const [from, to] = [card.indexOf(begin), card.indexOf(end)];
-  if (from < 0 && to < 0) return card;
-  if (from < 0 || to < from) fail(`${basename(folder)}/README.md has only one of ${begin} and ${end}`);
-  return `${card.slice(0, from + begin.length)}\n${text}\n${card.slice(to)}`;
-}
-
-const path = join(folder, "README.md");
-const sections = { figures: figures(), curve: curve(), origin: origin() };
-const card = Object.entries(sections).reduce(
-  (text, [mark, content]) => fill(text, mark, content),
-  readFileSync(path, "utf8"),
-);
-writeFileSync(path, card);
-console.error(`${folder}: ${Object.keys(recipe.files).join(", ")}`);
+if (values.data === undefined && !existsSync(data)) thumbnet(["fetch", recipe.fetch, "--out", "DATA"]);
+if (values.from === undefined) for (const step of recipe.train) thumbnet(step);
+const sections = await (recipe.tune ? tuned() : pruned());
+const card = fill(readFileSync(join(source, "README.md"), "utf8"), sections);
+writeFileSync(join(out, "README.md"), card);
+console.error(`${out}: ${recipe.tune ? name : Object.keys(recipe.files).join(", ")}`);

@@ -1,17 +1,21 @@
 /**
  * The commands that make the models, as words for `thumbnet`. In them DATA is the training set, WORK the folder of
- * runs, WHOLE the trained whole network, and HERE the folder of the model. Of `files`, `result` is a folder that
- * `prune depth` leaves.
+ * runs, TRAINED what `train` leaves at `trained` in it, and HERE the folder of the shipped models. Of `files`, `result`
+ * is a folder that `prune depth` leaves; a recipe with `tune` makes one network with early exits, of its own name.
  */
 const words = (line) => line.split(" ");
+
+const WHOLE = "whole/best.ckpt";
+const KWS_WHOLE = words("train dscnn --data DATA --out WORK/whole --epochs 50 --lr 0.003 --seed 1");
 
 export const RECIPES = {
   kws: {
     fetch: "speech-commands",
-    train: [words("train dscnn --data DATA --out WORK/whole --epochs 50 --lr 0.003 --seed 1")],
+    train: [KWS_WHOLE],
+    trained: WHOLE,
     prune: [
       words(
-        "prune depth WHOLE --data DATA --cut block2,block1 --head 24s2,32 --unfrozen --distill --epochs 12 --seed 1",
+        "prune depth TRAINED --data DATA --cut block2,block1 --head 24s2,32 --unfrozen --distill --epochs 12 --seed 1",
       ),
     ],
     files: {
@@ -20,14 +24,30 @@ export const RECIPES = {
       "kws-block1": { result: "block1-24s2_32-unfrozen-distilled-seed1", note: "cut after block 1" },
     },
   },
+  "kws-exits": {
+    folder: "kws",
+    fetch: "speech-commands",
+    train: [
+      KWS_WHOLE,
+      words(
+        "exits train WORK/whole/best.ckpt --data DATA --out WORK/exits --exit block1=48s2,48 --exit block2=48s2 --weight 0.5 --distill --temperature 2 --teacher-share 0.5 --label-smoothing 0 --epochs 10 --lr 0.0015 --trunk-lr 0.5 --seed 1",
+      ),
+    ],
+    trained: "exits",
+    // 62 % of what the network without exits takes.
+    tune: words(
+      "exits tune TRAINED/int8.tflite --data DATA --target-macs 1647196 --static HERE/kws.tflite HERE/kws-block2.tflite HERE/kws-block1.tflite",
+    ),
+  },
   digits: {
     fetch: "mnist",
+    trained: WHOLE,
     train: [
       words("train HERE/network.json --data DATA --out WORK/whole --epochs 60 --lr 0.01 --batch 64 --seed 1"),
     ],
     prune: [
       words(
-        "prune depth WHOLE --data DATA --cut block2 --head 32s2 --unfrozen --distill --epochs 30 --batch 64 --seed 1",
+        "prune depth TRAINED --data DATA --cut block2 --head 32s2 --unfrozen --distill --epochs 30 --batch 64 --seed 1",
       ),
     ],
     files: {
@@ -37,15 +57,16 @@ export const RECIPES = {
   },
   cifar10: {
     fetch: "cifar10",
+    trained: WHOLE,
     train: [
       words("train HERE/network.json --data DATA --out WORK/whole --epochs 20 --augmentation 0.5 --seed 1"),
     ],
     prune: [
       words(
-        "prune depth WHOLE --data DATA --cut all --head strided --distill --epochs 6 --augmentation 0 --feature-cache 2500 --seed 1",
+        "prune depth TRAINED --data DATA --cut all --head strided --distill --epochs 6 --augmentation 0 --feature-cache 2500 --seed 1",
       ),
       words(
-        "prune depth WHOLE --data DATA --cut block3 --head strided --unfrozen --distill --epochs 4 --augmentation 0.5 --seed 1",
+        "prune depth TRAINED --data DATA --cut block3 --head strided --unfrozen --distill --epochs 4 --augmentation 0.5 --seed 1",
       ),
     ],
     files: {

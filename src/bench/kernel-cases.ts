@@ -134,7 +134,7 @@ export const KERNEL_CASES: readonly KernelCase[] = [
   pointwise("streaming", [28, 1], 40, 128),
   pointwise("streaming", [24, 1], 128, 128),
   pointwise("streaming", [15, 1], 128, 128),
-  pointwise("streaming", [1, 1], 128, 32),
+
   ...oddWidths(),
   depthwise("KWS", [25, 5], 64),
   depthwise("VWW", [48, 48], 8),
@@ -166,6 +166,7 @@ export const KERNEL_CASES: readonly KernelCase[] = [
   fullyConnected("AD", 8, 128),
   fullyConnected("AD", 128, 640),
   fullyConnected("KWS", 64, 12),
+  fullyConnected("streaming", 128, 32),
   add("ResNet-8", [32, 32], 16),
   add("ResNet-8", [16, 16], 32),
   add("ResNet-8", [8, 8], 64),

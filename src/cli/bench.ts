@@ -23,9 +23,10 @@ import {
   formatPeers,
   formatProfile,
 } from "../bench/tables.ts";
+import { readText } from "../data/files.ts";
 import { ThumbnetError } from "../errors.ts";
 import { formatJson } from "../report/json.ts";
-import { Progress } from "../report/progress.ts";
+import { withProgress } from "../report/progress.ts";
 import { type Engine, supportsSimd } from "../runtime/engine.ts";
 import { type BenchModel, defaultModels, openBenchModel } from "./bench-model.ts";
 import {
@@ -76,23 +77,13 @@ function machine(): Machine {
   };
 }
 
-/** Runs what steps through rounds under a progress bar. */
-async function withProgress<T>(rounds: number, run: (onRound: () => void) => Promise<T>): Promise<T> {
-  const progress = new Progress("bench", rounds);
-  try {
-    return await run(() => progress.step());
-  } finally {
-    progress.end();
-  }
-}
-
 async function runModels({ models, options, time }: Task): Promise<Outcome> {
   const engines: Engine[] = options.engine
     ? [options.engine]
     : supportsSimd()
       ? ["simd", "scalar"]
       : ["scalar"];
-  const measurement = await withProgress(ROUNDS, (onRound) =>
+  const measurement = await withProgress("bench", ROUNDS, (onRound) =>
     benchModels(models, engines, { time, profile: options.profile ?? false, rounds: ROUNDS, onRound }),
   );
   const tables = [formatModels(measurement.results)];
@@ -114,7 +105,7 @@ async function runPeers(task: Task): Promise<Outcome> {
   const measurement =
     models.length > 1
       ? await runPeersApart(task)
-      : await withProgress(ROUNDS, async (onRound) =>
+      : await withProgress("bench", ROUNDS, async (onRound) =>
           comparePeers(await peersModule(), models[0]!, {
             engine,
             time,
@@ -133,7 +124,7 @@ async function runPeers(task: Task): Promise<Outcome> {
 async function runPeersApart({ paths, engine, time }: Task): Promise<PeerBench> {
   const parts: PeerBench[] = [];
   const notes = new Set<string>();
-  await withProgress(paths.length, async (onRound) => {
+  await withProgress("bench", paths.length, async (onRound) => {
     for (const path of paths) {
       const main = fileURLToPath(new URL("./main.js", import.meta.url));
       const options = ["--peers", "--json", "--time", `${time}`, "--engine", engine];
@@ -158,7 +149,7 @@ function run(file: string, args: readonly string[]): Promise<{ stdout: string; s
 }
 
 async function runKernels({ engine, time, options: { filter } }: Task): Promise<Outcome> {
-  const measurement = await withProgress(ROUNDS, (onRound) =>
+  const measurement = await withProgress("bench", ROUNDS, (onRound) =>
     benchKernels({ engine, time, rounds: ROUNDS, onRound, ...(filter ? { filter } : {}) }),
   );
   const { ceilings, results, overhead } = measurement;
@@ -170,14 +161,6 @@ const MODES: Readonly<Record<BenchMode, (task: Task) => Promise<Outcome>>> = {
   peers: runPeers,
   kernels: runKernels,
 };
-
-async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    throw new ThumbnetError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
-  }
-}
 
 async function modelPaths(mode: BenchMode, given: readonly string[]): Promise<readonly string[]> {
   if (given.length > 0) return given;

@@ -78,15 +78,6 @@ Sounds (16 kHz) are for models that take MFCCs, [1,49,10,1]. What is shorter tha
 what is longer the second with the most energy is taken. Front ends: speech, of networks that thumbnet trains; mlperf,
 of MLPerf Tiny's keyword-spotting reference model.`;
 
-/** What a training set is, in the help of commands that take one. */
-export const TRAINING_SET_HELP = `
-A training set is one of
-- a folder with logmel_train.npy, logmel_val.npy, logmel_test.npy (uint8 [N,49,40] log-mel pictures of Speech
-  Commands) and labels_train.npy, labels_val.npy, labels_test.npy;
-- a folder of folders of 16 kHz .wav files, one a class; Speech Commands as unpacked becomes MLPerf Tiny's 12 classes;
-- a folder of folders of pictures, one a class, or of train, validation and test, each with such folders;
-- what thumbnet fetch gets: cifar10, mnist, speech-commands.`.trim();
-
 export interface EngineOptions {
   readonly engine?: Engine;
   readonly json?: boolean;

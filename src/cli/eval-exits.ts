@@ -1,7 +1,7 @@
 /** What `thumbnet eval` tells of a model with early exits. */
 import { basename } from "node:path";
 import { readWhole } from "../data/files.ts";
-import { ENERGY_ASSUMPTION, JOULES_PER_CYCLE } from "../mcu/energy.ts";
+import { ENERGY_ASSUMPTION, microjoules } from "../mcu/energy.ts";
 import { readImage } from "../plan/image.ts";
 import { type ExitCost, exitCosts } from "../report/exits.ts";
 import { summarize } from "../report/summary.ts";
@@ -66,8 +66,6 @@ export async function openExitRates(
   const { image, operators } = summarize(await readWhole(path), basename(path), optimize);
   return new ExitRates(exitCosts(readImage(image!), operators));
 }
-
-const microjoules = (cycles: number | null) => (cycles === null ? null : cycles * JOULES_PER_CYCLE * 1e6);
 
 export function formatExitRates(rates: ExitRates): string {
   const columns = [

@@ -1,4 +1,4 @@
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { makeFolder, writeWhole } from "../data/files.ts";
 import { tfliteFromGraph } from "../graph/to-tflite.ts";
@@ -10,58 +10,30 @@ import { formatTable } from "../report/table.ts";
 import { writeTflite } from "../tflite/write.ts";
 import { writeNetwork } from "../train/checkpoint.ts";
 import { graphFromNetwork } from "../train/network/to-graph.ts";
+import { note, parseNumber, percent, print, printJson } from "./common.ts";
 import {
-  jsonOption,
-  note,
-  parseNumber,
-  parseWhole,
-  percent,
-  print,
-  printJson,
-  TRAINING_SET_HELP,
-} from "./common.ts";
-import { addQuantizeOptions, type QuantizeValues } from "./quantize.ts";
-import {
-  checkClasses,
-  describeData,
-  openTrainingData,
-  reportStopped,
-  showEpoch,
-  showStep,
-  startBackend,
-  withBackground,
-} from "./training.ts";
-import {
-  addTeacherOptions,
-  addTrainingOptions,
-  type TeacherValues,
-  type TrainingValues,
-  trainOptions,
-} from "./training-options.ts";
+  addHeadOptions,
+  type HeadValues,
+  headOptions,
+  headQuantization,
+  openHeadTraining,
+} from "./head-training.ts";
+import { reportStopped, showEpoch, showStep, withBackground } from "./training.ts";
 
 interface ExitOption {
   readonly cut: string;
   readonly head: string;
 }
 
-interface ExitsTrainOptions extends TrainingValues, TeacherValues, QuantizeValues {
-  readonly data: string;
-  readonly out: string;
+interface ExitsTrainOptions extends HeadValues {
   readonly exit: readonly ExitOption[];
   readonly weight: number;
   readonly frozen?: boolean;
   readonly trunkLr: number;
-  readonly distill?: boolean;
-  readonly dropout: number;
-  readonly featureCache: number;
-  readonly json?: boolean;
 }
 
 /** The network with its exits, for `quantize`, other tools, and the chip. */
 const FILES = { network: "best.ckpt", float: "float.tflite", int8: "int8.tflite" } as const;
-
-/** Of the choice of calibration examples: the same for all runs, so that only networks differ. */
-const CALIBRATION_SEED = 1;
 
 function parseExit(text: string, before: readonly ExitOption[] = []): readonly ExitOption[] {
   const match = /^([^=]+)=([^=]+)$/.exec(text);
@@ -70,37 +42,22 @@ function parseExit(text: string, before: readonly ExitOption[] = []): readonly E
 }
 
 function exitOptions(options: ExitsTrainOptions): ExitTrainOptions {
-  const { temperature, teacherShare: share } = options;
-  const isTaught = options.distill || options.teacher !== undefined;
-  return {
-    exits: options.exit,
-    weight: options.weight,
-    frozen: options.frozen ?? false,
-    trunkRate: options.trunkLr,
-    dropout: options.dropout,
-    lesson: isTaught ? { temperature, share } : null,
-    train: trainOptions(options),
-    cacheBytes: 2 ** 20 * options.featureCache,
-  };
+  const { exit: exits, weight, trunkLr: trunkRate } = options;
+  return { ...headOptions(options), exits, weight, frozen: options.frozen ?? false, trunkRate };
 }
 
 async function trainCommand(model: string, options: ExitsTrainOptions): Promise<void> {
   const settings = exitOptions(options);
-  const { name: backend } = await startBackend(options);
-  const [{ openNetwork }, { trainExits }] = await Promise.all([
-    import("../train/open-network.ts"),
-    import("../prune/exits/train-exits.ts"),
-  ]);
-  const network = await openNetwork(model);
-  for (const { cut } of options.exit) findCut(network.description, cut);
-  const teacher = options.teacher === undefined ? null : await openNetwork(options.teacher);
-  const { inputShape } = network.description;
-  const withUnlabelled = settings.lesson !== null;
-  const training = await openTrainingData({ path: options.data, pictureShape: inputShape, withUnlabelled });
+  const { network, teacher, training, summary } = await openHeadTraining(
+    model,
+    options,
+    ({ description }) => {
+      for (const { cut } of options.exit) findCut(description, cut);
+    },
+  );
   const { data, job } = training;
-  checkClasses(model, network.classes, training);
-  if (teacher !== null) checkClasses(options.teacher!, teacher.classes, training);
-  note(`${basename(model)}; ${describeData(data, backend)}`);
+  note(summary);
+  const { trainExits } = await import("../prune/exits/train-exits.ts");
   await makeFolder(options.out);
   const { epochs } = settings.train;
   const label = (part: number, parts: number) => (parts > 1 ? `exit ${part + 1}/${parts}: ` : "");
@@ -123,14 +80,8 @@ async function trainCommand(model: string, options: ExitsTrainOptions): Promise<
   await writeNetwork(join(options.out, FILES.network), trainedNetwork);
   const graph = graphFromNetwork(description, parameters);
   await writeWhole(join(options.out, FILES.float), writeTflite(tfliteFromGraph(graph)));
-  const { range, outside, weights, biasCorrection } = options;
-  const { bytes, model: int8 } = await quantizeOnSet(
-    graph,
-    data,
-    { calibration: options.calibration, seed: CALIBRATION_SEED },
-    { range, outside, weights, biasCorrection },
-    description.name,
-  );
+  const { quantize, ...calibrating } = headQuantization(options);
+  const { bytes, model: int8 } = await quantizeOnSet(graph, data, calibrating, quantize, description.name);
   int8.dispose();
   await writeWhole(join(options.out, FILES.int8), bytes);
   if (options.json) {
@@ -179,23 +130,6 @@ export function exitsTrainCommand(): Command {
       new Option("--trunk-lr <factor>", "of the network that is given, times the learning rate of the heads")
         .default(0.3)
         .argParser(parseNumber(0, 10)),
-    )
-    .option("--distill", "exits learn what the whole network answers, also for examples without a class");
-  return addQuantizeOptions(addTeacherOptions(addTrainingOptions(command, { epochs: 20 })))
-    .addOption(
-      new Option("--dropout <share>", "of the features before the last layer of a head")
-        .default(0)
-        .argParser(parseNumber(0, 0.9)),
-    )
-    .addOption(
-      new Option(
-        "--feature-cache <MiB>",
-        "memory for features of a frozen network, kept where --augmentation is 0",
-      )
-        .default(1500)
-        .argParser(parseWhole(0)),
-    )
-    .addOption(jsonOption())
-    .addHelpText("after", `\n${TRAINING_SET_HELP}`)
-    .action(trainCommand);
+    );
+  return addHeadOptions(command, { epochs: 20 }).action(trainCommand);
 }

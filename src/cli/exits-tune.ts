@@ -1,4 +1,4 @@
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, extname, join } from "node:path";
 import { Command, Option } from "commander";
 import { checkTarget, makeFolder, readWhole, writeWhole } from "../data/files.ts";
 import { openTrainingSet } from "../data/open-set.ts";
@@ -6,19 +6,17 @@ import { ThumbnetError } from "../errors.ts";
 import { graphFromTflite } from "../graph/from-tflite.ts";
 import { EXIT_CRITERIA, type ExitCriterion } from "../graph/graph.ts";
 import { EXIT_COSTS, type ExitCostName } from "../prune/exits/costs.ts";
-import {
-  describeLoss,
-  type ExitReport,
-  exitReportPage,
-  formatThresholds,
-} from "../prune/exits/report-html.ts";
-import { compareWithStatic, readStatic } from "../prune/exits/static.ts";
-import { type TuneOptions, type TuneTarget, tuneExits } from "../prune/exits/tune.ts";
+import { type ExitReport, exitReport } from "../prune/exits/report.ts";
+import { exitReportPage } from "../prune/exits/report-html.ts";
+import { costLines, lossLine, runTable, standingLines, stopTable } from "../prune/exits/report-text.ts";
+import { findStatic, measureStatic } from "../prune/exits/static.ts";
+import { type Tuned, type TuneOptions, type TuneTarget, tuneExits } from "../prune/exits/tune.ts";
 import { formatJson } from "../report/json.ts";
 import { withProgress } from "../report/progress.ts";
-import { formatOptional, formatTable } from "../report/table.ts";
+import { formatTable } from "../report/table.ts";
 import { readTflite } from "../tflite/read.ts";
-import { jsonOption, parseNumber, percent, print, printJson, TRAINING_SET_HELP } from "./common.ts";
+import { jsonOption, parseNumber, print, printJson } from "./common.ts";
+import { TRAINING_SET_HELP } from "./training-options.ts";
 
 interface ExitsTuneOptions {
   readonly data: string;
@@ -48,7 +46,28 @@ function targetOf({ targetAccuracy, targetLoss, targetMacs, targetCycles }: Exit
   throw new ThumbnetError(`what is wanted of the exits? Give one of ${options}`);
 }
 
-async function tune(model: string, options: ExitsTuneOptions): Promise<void> {
+interface Source {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  readonly out: string;
+}
+
+/** Of several models `tuned.tflite` becomes `tuned-1.tflite`, `tuned-2.tflite`, … */
+async function openSources(models: readonly string[], out: string): Promise<Source[]> {
+  const extension = extname(out);
+  const stem = out.slice(0, out.length - extension.length);
+  const isOne = models.length === 1;
+  return Promise.all(
+    models.map(async (path, i) => {
+      const target = isOne ? out : `${stem}-${i + 1}${extension}`;
+      await checkTarget(target);
+      // Runs that differ by seed have the same file name.
+      return { name: isOne ? basename(path) : path, bytes: await readWhole(path), out: target };
+    }),
+  );
+}
+
+async function tune(models: readonly string[], options: ExitsTuneOptions): Promise<void> {
   const { out, cost, criterion } = options;
   const settings: TuneOptions = {
     target: targetOf(options),
@@ -58,28 +77,31 @@ async function tune(model: string, options: ExitsTuneOptions): Promise<void> {
     byNetwork: options.labels === "network",
     seed: SEED,
   };
-  await checkTarget(out);
+  const sources = await openSources(models, out);
+  const statics = (await Promise.all(options.static.map(findStatic))).flat();
   const folder = options.report ?? dirname(out);
   await makeFolder(folder);
-  const bytes = await readWhole(model);
-  const name = basename(model);
+  const { name, bytes } = sources[0]!;
   const graph = graphFromTflite(readTflite(bytes, name), name);
   const [, height = 1, width = 1, channels = 1] = graph.tensors[graph.inputs[0]!]!.shape;
   const data = await openTrainingSet(options.data, [height, width, channels], true);
-  const lists = await Promise.all(
-    options.static.map((path) => readStatic(path, data.name, settings.byNetwork)),
+  const networks = statics.reduce((sum, { files }) => sum + files.length, sources.length);
+  const { tuned, measured } = await withProgress(
+    "classify",
+    networks * data.validation.count,
+    async (step) => {
+      const tuned: Tuned[] = [];
+      for (const source of sources) {
+        tuned.push(await tuneExits(source.bytes, source.name, data, settings, step));
+      }
+      const labels = tuned.map((one) => one.labels);
+      return { tuned, measured: await measureStatic(statics, data, labels, step) };
+    },
   );
-  const tuned = await withProgress("classify", data.validation.count, (step) =>
-    tuneExits(bytes, name, data, settings, step),
-  );
-  const statics = lists.flat();
-  const report: ExitReport = {
-    ...tuned.report,
-    statics,
-    comparison: compareWithStatic(tuned.report, statics),
-    command: `thumbnet ${process.argv.slice(2).join(" ")}`,
-  };
-  await writeWhole(out, tuned.bytes);
+  const command = `thumbnet ${process.argv.slice(2).join(" ")}`;
+  const reports = tuned.map((one) => one.report);
+  const report = exitReport(reports, measured, command);
+  for (const [i, source] of sources.entries()) await writeWhole(source.out, tuned[i]!.bytes);
   await writeWhole(join(folder, "report.json"), formatJson(report));
   await writeWhole(join(folder, "report.html"), exitReportPage(report));
   if (options.json) {
@@ -87,64 +109,23 @@ async function tune(model: string, options: ExitsTuneOptions): Promise<void> {
     return;
   }
   show(report);
-  print(`${out}; ${join(folder, "report.html")} and report.json`);
+  const files = sources.map((source) => source.out).join(", ");
+  print(`${files}; ${join(folder, "report.html")} and report.json`);
 }
 
-function show({
-  problem,
-  stops,
-  whole,
-  mean,
-  accuracy,
-  loss,
-  heldOut,
-  dropped,
-  comparison,
-}: ExitReport): void {
-  const right = { align: "right" } as const;
-  const row = (
-    name: string,
-    costs: ExitReport["mean"],
-    right_: number | null,
-    rate: string,
-    threshold: string,
-  ) => [
-    name,
-    formatOptional(costs.macs),
-    percent(costs.macs! / whole.costs.macs!),
-    formatOptional(costs.cycles),
-    right_ === null ? "" : percent(right_),
-    rate,
-    threshold,
-  ];
-  print(
-    formatTable(
-      [
-        { title: "stops at" },
-        ...["MACs", "of the whole", "cycles", "accuracy", "share", "threshold"].map((title) => ({
-          title,
-          ...right,
-        })),
-      ],
-      [
-        ...stops.map((stop) =>
-          row(stop.name, stop.costs, stop.accuracy, percent(stop.rate), formatThresholds(stop.thresholds)),
-        ),
-        row("mean, as tuned", mean, accuracy, "", ""),
-        ...(heldOut ? [row("held out", heldOut.mean, whole.accuracy - heldOut.loss, "", "")] : []),
-        row("without exits", whole.costs, whole.accuracy, "", ""),
-      ],
-    ),
-  );
-  const saved = `${percent(mean.macs! / whole.costs.macs!)} of the MACs`;
-  print(`\n${describeLoss(loss)} at ${saved}${heldOut ? `; held out ${describeLoss(heldOut.loss)}` : ""}`);
-  if (problem !== null) print(`no cycles: ${problem}`);
-  if (dropped.length > 0) print(`not worth their cost, and gone from the file: ${dropped.join(", ")}`);
-  const known = comparison.filter(({ exits }) => exits !== null);
-  const below = known.filter(({ exits, network }) => exits! < network.accuracy);
-  if (known.length > 0) {
-    print(`at or above ${known.length - below.length} of ${known.length} points of the static Pareto fronts`);
+function show(report: ExitReport): void {
+  const { runs } = report;
+  const { columns, rows } = runs.length > 1 ? runTable(report) : stopTable(runs[0]!);
+  print(`${formatTable(columns, rows)}\n\n`);
+  for (const line of [lossLine(report), ...costLines(report)]) print(line);
+  print(`µJ is a proxy: cycles at ${report.energyAssumption}`);
+  const problem = runs.find((run) => run.problem)?.problem;
+  if (problem) print(`no cycles: ${problem}`);
+  for (const { model, dropped } of runs) {
+    if (dropped.length > 0)
+      print(`${model}: not worth their cost, and gone from the file: ${dropped.join(", ")}`);
   }
+  for (const line of standingLines(report)) print(line);
 }
 
 export function exitsTuneCommand(): Command {
@@ -154,9 +135,15 @@ export function exitsTuneCommand(): Command {
   const mean = parseNumber(1, Number.MAX_SAFE_INTEGER);
   return new Command("tune")
     .description("Chooses exits, and from which confidence on they answer, on validation data.")
-    .argument("<model>", "int8 .tflite with exits, such as thumbnet exits train makes")
+    .argument(
+      "<model...>",
+      "int8 .tflite with exits, such as thumbnet exits train makes; several: runs that differ by seed, for mean and spread",
+    )
     .requiredOption("--data <dir>", "training set, of which the validation part is used")
-    .requiredOption("--out <file>", "the .tflite with its thresholds; a report is put beside it")
+    .requiredOption(
+      "--out <file>",
+      "the .tflite with its thresholds (of several: with -1, -2, … before the extension); a report is put beside it",
+    )
     .addOption(
       target(
         "--target-accuracy <percent>",
@@ -195,7 +182,10 @@ export function exitsTuneCommand(): Command {
         .default("data"),
     )
     .addOption(
-      new Option("--static <dirs...>", "folders of thumbnet prune depth, for comparison").default([], "none"),
+      new Option(
+        "--static <paths...>",
+        "for comparison: folders of thumbnet prune depth, or int8 .tflite files without exits",
+      ).default([], "none"),
     )
     .option("--report <dir>", "folder for report.html and report.json; default: that of --out")
     .addOption(jsonOption())

@@ -3,48 +3,32 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { openEvaluationSet } from "../data/evaluation-set.ts";
 import type { TrainingSet } from "../data/training-set.ts";
 import { chooseCuts } from "../prune/depth/cuts.ts";
-import type { DepthHooks, DepthOptions } from "../prune/depth/depth.ts";
+import type { AddedNetwork, DepthHooks, DepthOptions } from "../prune/depth/depth.ts";
 import { HEAD_HELP } from "../prune/depth/heads.ts";
 import { reportRows, usedColumns } from "../prune/depth/report-table.ts";
 import { REPORT_JSON, REPORT_PAGE, writeDepthReport } from "../prune/depth/write-report.ts";
 import { formatTable } from "../report/table.ts";
-import { jsonOption, note, parseNumber, parseWhole, print, printJson, TRAINING_SET_HELP } from "./common.ts";
-import { addQuantizeOptions, type QuantizeValues } from "./quantize.ts";
+import { note, parseNumber, print, printJson } from "./common.ts";
 import {
-  checkClasses,
-  describeData,
-  openTrainingData,
-  reportStopped,
-  showEpoch,
-  showStep,
-  startBackend,
-  withBackground,
-} from "./training.ts";
-import {
-  addTeacherOptions,
-  addTrainingOptions,
-  type TeacherValues,
-  type TrainingValues,
-  trainOptions,
-} from "./training-options.ts";
+  addHeadOptions,
+  type HeadValues,
+  headOptions,
+  headQuantization,
+  openHeadTraining,
+} from "./head-training.ts";
+import { reportStopped, showEpoch, showStep, withBackground } from "./training.ts";
 
-interface PruneDepthOptions extends TrainingValues, TeacherValues, QuantizeValues {
-  readonly data: string;
-  readonly out: string;
+interface PruneDepthOptions extends HeadValues {
   readonly cut: readonly string[];
   readonly head: readonly string[];
   readonly unfrozen?: boolean;
   readonly frozen?: boolean;
   readonly tailLr: number;
-  readonly distill?: boolean;
   readonly similarity: number;
-  readonly dropout: number;
   readonly tag?: string;
   readonly add: readonly Added[];
-  readonly featureCache: number;
   readonly test?: boolean;
   readonly evaluate?: string;
-  readonly json?: boolean;
 }
 
 interface Added {
@@ -60,26 +44,19 @@ function parseAdded(text: string, before: readonly Added[]): readonly Added[] {
   return [...before, { name: match[1]!, path: match[2]! }];
 }
 
-/** Of the choice of calibration examples: the same for all runs, so that only networks differ. */
-const CALIBRATION_SEED = 1;
-
 function depthOptions(options: PruneDepthOptions): DepthOptions {
-  const { temperature, teacherShare: share, similarity, range, outside, weights, biasCorrection } = options;
-  const isTaught = options.distill || options.teacher !== undefined;
+  const { similarity } = options;
+  const { lesson, ...shared } = headOptions(options);
   return {
+    ...shared,
     cuts: options.cut,
     heads: options.head,
-    dropout: options.dropout,
     frozen: !options.unfrozen,
     tailRate: options.tailLr,
-    lesson: isTaught ? { temperature, share, similarity } : null,
-    train: trainOptions(options),
-    cacheBytes: 2 ** 20 * options.featureCache,
+    lesson: lesson && { ...lesson, similarity },
     ...(options.tag !== undefined && { tag: options.tag }),
     measure: {
-      quantize: { range, outside, weights, biasCorrection },
-      calibration: options.calibration,
-      seed: CALIBRATION_SEED,
+      ...headQuantization(options),
       parts: [
         "validation",
         ...(options.test ? (["test"] as const) : []),
@@ -93,28 +70,25 @@ function depthOptions(options: PruneDepthOptions): DepthOptions {
 
 async function prune(model: string, options: PruneDepthOptions): Promise<void> {
   const settings = depthOptions(options);
-  const { name: backend } = await startBackend(options);
-  const [{ openNetwork }, { pruneDepth }] = await Promise.all([
-    import("../train/open-network.ts"),
-    import("../prune/depth/depth.ts"),
-  ]);
-  const network = await openNetwork(model);
-  chooseCuts(network.description, options.cut);
-  const teacher = options.teacher === undefined ? null : await openNetwork(options.teacher);
-  const added = await Promise.all(
-    options.add.map(async ({ name, path }) => ({ name, network: await openNetwork(path) })),
+  let added: readonly AddedNetwork[] = [];
+  const { network, teacher, training, summary } = await openHeadTraining(
+    model,
+    options,
+    async ({ description }) => {
+      chooseCuts(description, options.cut);
+      const { openNetwork } = await import("../train/open-network.ts");
+      added = await Promise.all(
+        options.add.map(async ({ name, path }) => ({ name, network: await openNetwork(path) })),
+      );
+    },
   );
-  const { inputShape } = network.description;
-  const withUnlabelled = settings.lesson !== null;
-  const training = await openTrainingData({ path: options.data, pictureShape: inputShape, withUnlabelled });
+  const { pruneDepth } = await import("../prune/depth/depth.ts");
   const { job } = training;
   const data: TrainingSet =
     options.evaluate === undefined
       ? training.data
       : { ...training.data, evaluation: await openEvaluationSet(options.evaluate, training.data) };
-  checkClasses(model, network.classes, training);
-  if (teacher !== null) checkClasses(options.teacher!, teacher.classes, training);
-  note(`${basename(model)}; ${describeData(data, backend)}`);
+  note(summary);
   const { epochs } = settings.train;
   const hooks: DepthHooks = {
     onStep: ({ index, count, name }, report, secondsLeft) =>
@@ -166,34 +140,24 @@ export function pruneDepthCommand(): Command {
       "with --unfrozen: of the part that stays, times the learning rate",
       parseNumber(0, 10),
       0.3,
-    )
-    .option("--distill", "learn what the whole network answers, also for examples without a class");
-  return addQuantizeOptions(addTeacherOptions(addTrainingOptions(command, { epochs: 30 })))
+    );
+  return addHeadOptions(command, { epochs: 30 })
     .option(
       "--similarity <weight>",
       "of a loss that makes examples as similar as the teacher sees them",
       parseNumber(0, 1000),
       0,
     )
-    .option("--dropout <share>", "of the features before the last layer", parseNumber(0, 0.9), 0)
     .option("--tag <name>", "put into the names of results, to tell other options apart")
     .addOption(
       new Option("--add <name=file>", "another float network for the report; may be given again")
         .default([], "none")
         .argParser(parseAdded),
     )
-    .option(
-      "--feature-cache <MiB>",
-      "memory for the features of a frozen part, kept where --augmentation is 0",
-      parseWhole(0),
-      1500,
-    )
     .option("--test", "measure the test examples too")
     .option(
       "--evaluate <dir>",
       "measure these too: a folder with a y_labels.csv, or of folders named as the classes",
     )
-    .addOption(jsonOption())
-    .addHelpText("after", `\n${TRAINING_SET_HELP}`)
     .action(prune);
 }

@@ -17,26 +17,16 @@ import { FLOAT_FILE, INT8_FILE } from "../train/exported-files.ts";
 import { networkCost } from "../train/network/description.ts";
 import { parametersChecksum } from "../train/network/parameters.ts";
 import { graphFromNetwork } from "../train/network/to-graph.ts";
-import {
-  jsonOption,
-  note,
-  parseNumber,
-  parseWhole,
-  percent,
-  print,
-  printJson,
-  TRAINING_SET_HELP,
-} from "./common.ts";
+import { jsonOption, note, parseNumber, parseWhole, percent, print, printJson } from "./common.ts";
 import { checkClasses, describeData, openTrainingData, runTraining, startBackend } from "./training.ts";
 import {
-  addTeacherOptions,
   addTrainingOptions,
-  type TeacherValues,
+  TRAINING_SET_HELP,
   type TrainingValues,
   trainOptions,
 } from "./training-options.ts";
 
-interface PruneMagnitudeOptions extends TrainingValues, TeacherValues {
+interface PruneMagnitudeOptions extends TrainingValues {
   readonly data: string;
   readonly out: string;
   readonly sparsity: number;
@@ -209,7 +199,7 @@ export function pruneMagnitudeCommand(): Command {
       16,
     )
     .option("--calibration <n>", "training examples for the ranges of the int8 model", parseWhole(1), 500);
-  return addTeacherOptions(addTrainingOptions(command, { epochs: 20, lr: 0.001 }))
+  return addTrainingOptions(command, { epochs: 20, lr: 0.001 })
     .option("--test", "measure the accuracy on the test examples too")
     .addOption(jsonOption())
     .addHelpText(

@@ -15,16 +15,8 @@ import { readTflite } from "../tflite/read.ts";
 import { isCheckpoint, readNetwork } from "../train/checkpoint.ts";
 import { graphFromNetwork } from "../train/network/to-graph.ts";
 import type { Affines } from "../train/quantization-aware.ts";
-import {
-  jsonOption,
-  note,
-  parseNumber,
-  parseWhole,
-  percent,
-  print,
-  printJson,
-  TRAINING_SET_HELP,
-} from "./common.ts";
+import { jsonOption, note, parseNumber, parseWhole, percent, print, printJson } from "./common.ts";
+import { TRAINING_SET_HELP } from "./training-options.ts";
 
 /** The values of the options that `addQuantizeOptions` adds. */
 export interface QuantizeValues {
@@ -33,6 +25,11 @@ export interface QuantizeValues {
   readonly outside: number;
   readonly weights: NonNullable<QuantizeOptions["weights"]>;
   readonly biasCorrection: boolean;
+}
+
+export function quantizeOptions(values: QuantizeValues): QuantizeOptions {
+  const { range, outside, weights, biasCorrection } = values;
+  return { range, outside, weights, biasCorrection };
 }
 
 interface QuantizeCommandOptions extends QuantizeValues {
@@ -86,14 +83,14 @@ function describeNoise(noise: readonly LayerNoise[], int8: Graph): string {
 }
 
 async function quantize(path: string, options: QuantizeCommandOptions): Promise<void> {
-  const { calibration, seed, range, outside, weights, biasCorrection, out } = options;
+  const { calibration, seed, out } = options;
   await checkTarget(out);
   const { graph, affines } = await readFloatGraph(path);
   const float = new FloatModel(graph);
   const data = await openTrainingSet(options.data, pictureShape(graph));
   const settings: QuantizeOptions = affines
     ? { affines, weights: "max", biasCorrection: false }
-    : { range, outside, weights, biasCorrection };
+    : quantizeOptions(options);
   if (affines) note("trained for quantisation: ranges and scales are those of training");
   const { int8, bytes, model } = await withProgress("quantize", graph.operators.length, (step) =>
     quantizeOnSet(graph, data, { calibration, seed }, settings, basename(out), step),

@@ -10,18 +10,17 @@ import { type NetworkDescription, networkCost } from "../train/network/descripti
 import { NETWORKS, namedNetwork } from "../train/network/factories.ts";
 import { parseDescription } from "../train/network/parse.ts";
 import { graphFromNetwork } from "../train/network/to-graph.ts";
-import { jsonOption, note, parseNumber, percent, print, printJson, TRAINING_SET_HELP } from "./common.ts";
+import { jsonOption, note, parseNumber, percent, print, printJson } from "./common.ts";
 import { startingPoint } from "./starting-point.ts";
 import { describeData, openTrainingData, runTraining, startBackend } from "./training.ts";
 import {
-  addTeacherOptions,
   addTrainingOptions,
-  type TeacherValues,
+  TRAINING_SET_HELP,
   type TrainingValues,
   trainOptions,
 } from "./training-options.ts";
 
-interface TrainCommandOptions extends TrainingValues, TeacherValues {
+interface TrainCommandOptions extends TrainingValues {
   readonly data: string;
   readonly out: string;
   readonly width?: number;
@@ -124,7 +123,7 @@ export function trainCommand(): Command {
       "--quantization-aware",
       "train on with weights and activations rounded as the int8 model will round them; quantize then takes them over",
     );
-  return addTeacherOptions(addTrainingOptions(command))
+  return addTrainingOptions(command)
     .option("--test", "measure the accuracy on the test examples at the end")
     .addOption(jsonOption())
     .addHelpText(

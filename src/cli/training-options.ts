@@ -5,6 +5,15 @@ import type { TrainOptions } from "../train/loop.ts";
 import type { Schedule } from "../train/schedule.ts";
 import { parseNumber, parseWhole } from "./common.ts";
 
+/** What a training set is, in the help of commands that take one. */
+export const TRAINING_SET_HELP = `
+A training set is one of
+- a folder with logmel_train.npy, logmel_val.npy, logmel_test.npy (uint8 [N,49,40] log-mel pictures of Speech
+  Commands) and labels_train.npy, labels_val.npy, labels_test.npy;
+- a folder of folders of 16 kHz .wav files, one a class; Speech Commands as unpacked becomes MLPerf Tiny's 12 classes;
+- a folder of folders of pictures, one a class, or of train, validation and test, each with such folders;
+- what thumbnet fetch gets: cifar10, mnist, speech-commands.`.trim();
+
 /** The values of the options that `addTrainingOptions` adds. */
 export interface TrainingValues {
   readonly epochs: number;
@@ -18,11 +27,9 @@ export interface TrainingValues {
   readonly average: number;
   readonly patience: number;
   readonly augmentation: number;
+  readonly mix: number;
+  readonly variants: number;
   readonly backend?: BackendName;
-}
-
-/** The values of the options that `addTeacherOptions` adds. */
-export interface TeacherValues {
   readonly teacher?: string;
   readonly temperature: number;
   readonly teacherShare: number;
@@ -56,9 +63,23 @@ export function trainOptions(options: TrainingValues): TrainOptions {
     average,
     patience,
     augmentation,
+    mix,
+    variants,
   } = options;
   const schedule: Schedule = steps ?? { kind: "cosine", rate: lr, warmup };
-  return { epochs, batch, seed, schedule, labelSmoothing, weightDecay, average, patience, augmentation };
+  return {
+    epochs,
+    batch,
+    seed,
+    schedule,
+    labelSmoothing,
+    weightDecay,
+    average,
+    patience,
+    augmentation,
+    mix,
+    variants,
+  };
 }
 
 /** @param defaults where they differ from those of `thumbnet train` */
@@ -103,17 +124,25 @@ export function addTrainingOptions(
       parseNumber(0, 1.4),
       1,
     )
+    .option(
+      "--mix <share>",
+      "of the examples, each mixed with another one; few pictures teach more that way, with a teacher above all",
+      parseNumber(0, 1),
+      0,
+    )
+    .option(
+      "--variants <n>",
+      "of each example, which epochs take in turn: a teacher and a frozen part see each once; 0: new ones in every epoch",
+      parseWhole(0),
+      0,
+    )
     .addOption(
       new Option("--backend <name>", "of TensorFlow.js; default: the fastest that is installed").choices([
         "node",
         "wasm",
         "cpu",
       ]),
-    );
-}
-
-export function addTeacherOptions(command: Command): Command {
-  return command
+    )
     .option(
       "--teacher <file>",
       "a float network, best.ckpt or .tflite, whose answers are learnt beside the labels",

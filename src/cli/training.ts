@@ -9,7 +9,7 @@ import { BackgroundBatches, type BatchJob } from "../train/background.ts";
 import type { EpochReport, StepReport, TrainHooks, TrainResult } from "../train/loop.ts";
 import type { Network } from "../train/network.ts";
 import { note, percent } from "./common.ts";
-import { type TeacherValues, type TrainingValues, trainOptions } from "./training-options.ts";
+import { type TrainingValues, trainOptions } from "./training-options.ts";
 
 /** Starts the backend that the options ask for, and tells why a better one was passed over. */
 export async function startBackend({ backend }: Pick<TrainingValues, "backend">): Promise<TrainingBackend> {
@@ -116,7 +116,7 @@ export async function runTraining(
   network: Network,
   training: TrainingData,
   out: string,
-  options: TrainingValues & TeacherValues,
+  options: TrainingValues,
   hooks: TrainHooks = {},
 ): Promise<TrainResult | null> {
   const [{ train }, { distillationHooks }] = await Promise.all([
@@ -127,10 +127,13 @@ export async function runTraining(
   const settings = trainOptions(options);
   const { teacher, temperature, teacherShare: share } = options;
   const lesson = teacher
-    ? distillationHooks(await openTeacher(teacher, training), network, data.validation, {
-        temperature,
-        share,
-      })
+    ? distillationHooks(
+        await openTeacher(teacher, training),
+        network,
+        data.validation,
+        { temperature, share },
+        settings.variants > 0,
+      )
     : {};
   const result = await withBackground(job, (background) =>
     train(network, data, out, settings, {

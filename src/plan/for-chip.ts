@@ -2,7 +2,7 @@ import type { ConstantData, KernelCall } from "./kernel-call.ts";
 import { plainWeights } from "./matrix.ts";
 import type { Plan } from "./plan.ts";
 import { decodeRequantization, encodeRequantization } from "./requantization.ts";
-import { FIXED_SHIFTS, solveTwoPart } from "./two-part.ts";
+import { type ExactChannel, FIXED_SHIFTS, type Shifts, solveTwoPart } from "./two-part.ts";
 import { sumRanges } from "./weights.ts";
 
 /**
@@ -25,14 +25,14 @@ export function planForChip(plan: Plan): Plan {
 }
 
 /** Kernels whose sums become int8 by a table of channels. */
-type Windowed = Extract<KernelCall, { values: { requantization: ConstantData } }>;
+export type Windowed = Extract<KernelCall, { values: { requantization: ConstantData } }>;
 
-function isWindowed(call: KernelCall): call is Windowed {
+export function isWindowed(call: KernelCall): call is Windowed {
   return "requantization" in call.values;
 }
 
-/** The two-part form of an operator, or null where it is not proven for all of its channels. */
-export function twoPart(call: Windowed): Uint8Array | null {
+/** What each channel of a call computes; null where its form is another one already. */
+export function exactChannels(call: Windowed): ExactChannel[] | null {
   const { requantization, outputZeroPoint, activationMin, activationMax } = call.values;
   const exact = decodeRequantization(requantization as Uint8Array);
   if (exact.form !== "exact") return null;
@@ -43,17 +43,24 @@ export function twoPart(call: Windowed): Uint8Array | null {
     call.kernel === "depthwise_s8" ? "channels last" : "channels first",
     call.kernel === "fully_connected_s8" ? call.values.weightsZeroPoint : 0,
   );
-  const solved = solveTwoPart(
-    ranges.map(({ min, max }, c) => ({
-      ...multipliers[multipliers.length === 1 ? 0 : c]!,
-      bias: bias[c]!,
-      zeroPoint: outputZeroPoint,
-      low: activationMin,
-      high: activationMax,
-      sumMin: min,
-      sumMax: max,
-    })),
-    call.kernel === "depthwise_s8" ? FIXED_SHIFTS : undefined,
-  );
+  return ranges.map(({ min, max }, c) => ({
+    ...multipliers[multipliers.length === 1 ? 0 : c]!,
+    bias: bias[c]!,
+    zeroPoint: outputZeroPoint,
+    low: activationMin,
+    high: activationMax,
+    sumMin: min,
+    sumMax: max,
+  }));
+}
+
+/** Shifts with which a call has the fastest kernel. */
+export const preferredShifts = ({ kernel }: Windowed): Shifts | undefined =>
+  kernel === "depthwise_s8" ? FIXED_SHIFTS : undefined;
+
+/** The two-part form of an operator, or null where it is not proven for all of its channels. */
+export function twoPart(call: Windowed): Uint8Array | null {
+  const channels = exactChannels(call);
+  const solved = channels && solveTwoPart(channels, preferredShifts(call));
   return solved && encodeRequantization(solved);
 }

@@ -58,27 +58,13 @@ export function solveTwoPart(
   channels: readonly ExactChannel[],
   preferred?: Shifts,
 ): TwoPartRequantization | null {
-  const steps: Steps[] = [];
-  for (const channel of channels) {
-    const found = stepsOf(channel);
-    if (!found) return null;
-    steps.push(found);
-  }
-  // The second product is at most |S| * 2^(productShift - 1): see solveChannel.
-  const largest = Math.max(1, ...channels.map((c) => Math.max(-c.sumMin, c.sumMax)));
-  const productShift = Math.min(MAX_PRODUCT_SHIFT, Math.floor(32 - Math.log2(largest)));
-  const outputShift = largestOutputShift(steps);
-  // The larger both shifts, the finer the constants; channels that were hard before are tried first.
+  const steps = allSteps(channels);
+  if (steps === null) return null;
+  // Channels that were hard before are tried first.
   const order = channels.map((_, c) => c);
-  const fixed = preferred && solveAll(steps, preferred, order);
-  if (fixed) return { form: "two-part", ...preferred, channels: fixed };
-  for (let lost = 0; lost <= 2 * (SHIFTS_TRIED - 1); lost++) {
-    for (let less = Math.max(0, lost - SHIFTS_TRIED + 1); less <= Math.min(lost, SHIFTS_TRIED - 1); less++) {
-      const shifts = { productShift: productShift - less, outputShift: outputShift - (lost - less) };
-      if (shifts.productShift < 1 || shifts.outputShift < 1) continue;
-      const solved = solveAll(steps, shifts, order);
-      if (solved) return { form: "two-part", ...shifts, channels: solved };
-    }
+  for (const shifts of shiftsToTry(steps, preferred)) {
+    const solved = solveAll(steps, shifts, order);
+    if (solved) return { form: "two-part", ...shifts, channels: solved };
   }
   return null;
 }
@@ -86,6 +72,55 @@ export function solveTwoPart(
 export interface Shifts {
   readonly productShift: number;
   readonly outputShift: number;
+}
+
+/**
+ * The shifts with which most channels have a solution, and those that have none; null where no sums are safe.
+ *
+ * @param preferred no others are tried
+ */
+export function nearestTwoPart(
+  channels: readonly ExactChannel[],
+  preferred?: Shifts,
+): { readonly shifts: Shifts; readonly unsolved: readonly number[] } | null {
+  const steps = allSteps(channels);
+  if (steps === null) return null;
+  const tried = (preferred ? [preferred] : [...shiftsToTry(steps)]).map((shifts) => ({
+    shifts,
+    unsolved: [...steps.keys()].filter((c) => solveChannel(steps[c]!, shifts) === null),
+  }));
+  return tried.sort((a, b) => a.unsolved.length - b.unsolved.length)[0] ?? null;
+}
+
+/** Whether a channel has a solution with these shifts. */
+export function hasTwoPart(channel: ExactChannel, shifts: Shifts): boolean {
+  const steps = stepsOf(channel);
+  return steps !== null && solveChannel(steps, shifts) !== null;
+}
+
+function allSteps(channels: readonly ExactChannel[]): Steps[] | null {
+  const steps: Steps[] = [];
+  for (const channel of channels) {
+    const found = stepsOf(channel);
+    if (!found) return null;
+    steps.push(found);
+  }
+  return steps;
+}
+
+/** The larger both shifts, the finer the constants: from the largest that cannot overflow down. */
+function* shiftsToTry(steps: readonly Steps[], preferred?: Shifts): Generator<Shifts> {
+  if (preferred) yield preferred;
+  // The second product is at most |S| * 2^(productShift - 1): see solveChannel.
+  const largest = Math.max(1, ...steps.map(({ channel: c }) => Math.max(-c.sumMin, c.sumMax)));
+  const productShift = Math.min(MAX_PRODUCT_SHIFT, Math.floor(32 - Math.log2(largest)));
+  const outputShift = largestOutputShift(steps);
+  for (let lost = 0; lost <= 2 * (SHIFTS_TRIED - 1); lost++) {
+    for (let less = Math.max(0, lost - SHIFTS_TRIED + 1); less <= Math.min(lost, SHIFTS_TRIED - 1); less++) {
+      const shifts = { productShift: productShift - less, outputShift: outputShift - (lost - less) };
+      if (shifts.productShift >= 1 && shifts.outputShift >= 1) yield shifts;
+    }
+  }
 }
 
 /** Every channel, in the given order, to the front of which goes the one that has no solution. */
@@ -176,17 +211,6 @@ function stepsOf(channel: ExactChannel): Steps | null {
 /** What the reference kernels compute. */
 export function exactOutput(channel: ExactChannel, sum: number): number {
   return clamp(requantize(sum + channel.bias, channel) + channel.zeroPoint, channel.low, channel.high);
-}
-
-/** What the chip computes. */
-export function twoPartOutput(
-  { high, low, offset }: TwoPartChannel,
-  { productShift, outputShift }: Shifts,
-  [activationMin, activationMax]: readonly [number, number],
-  sum: number,
-): number {
-  const value = (Math.imul(sum, high) + (Math.imul(sum, low) >> productShift) + offset) | 0;
-  return clamp(activationMin + (value >> outputShift), activationMin, activationMax);
 }
 
 /**

@@ -3,6 +3,7 @@ import { ThumbnetError } from "../errors.ts";
 import { checkInt8 } from "../graph/check.ts";
 import type { Graph, Operator, OperatorKind, Quantization, Tensor } from "../graph/graph.ts";
 import { elementCount } from "../graph/shape.ts";
+import { withChipScales } from "./chip-scales.ts";
 import { activationInputs, FloatModel } from "./float-model.ts";
 import { activate, WEIGHTED, weightedSums } from "./float-operators.ts";
 import {
@@ -247,7 +248,8 @@ class Quantizer {
 /**
  * The int8 form of a float graph: weights symmetric with a scale for each output channel (fully connected layers:
  * one), biases int32, activations asymmetric with ranges from calibration examples. The whole network is run on all
- * examples, operator by operator, in float and as it will be quantised; from the difference biases are corrected.
+ * examples, operator by operator, in float and as it will be quantised; from the difference biases are corrected. Some
+ * scales are moved a little for the chip's sake: see chip-scales.ts.
  *
  * @param calibration inputs as the float network takes them; some hundreds of typical ones
  * @param onOperator called after each operator, for progress
@@ -269,7 +271,7 @@ export function quantizeGraph(
       `${graph.name}: calibration example ${odd} must be ${elements} finite numbers, as the input takes`,
     );
   }
-  const result = quantizer.run(calibration, input, onOperator);
+  const result = withChipScales(quantizer.run(calibration, input, onOperator));
   checkInt8(result);
   return result;
 }

@@ -11,6 +11,7 @@ const STYLE = `
 body { margin: 2rem auto; max-width: 96rem; padding: 0 1.2rem; background: var(--paper); color: var(--ink);
   font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.5rem; margin: 0 0 .3rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .6rem; }
+h3 { font-size: 1rem; margin: 1.2rem 0 .4rem; } ul { margin: .4rem 0; padding-left: 1.2rem; }
 p { margin: .4rem 0; } .soft { color: var(--soft); }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(30rem, 100%), 1fr)); gap: 1rem; }
 .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.4rem; margin: .8rem 0; }
@@ -23,7 +24,7 @@ tr.strong td { background: var(--band); font-weight: 600; }
 pre { background: var(--band); padding: .7rem 1rem; overflow-x: auto; font-size: 12.5px; white-space: pre-wrap; }
 svg { width: 100%; height: auto; font: 11px system-ui, sans-serif; }
 svg text { fill: var(--soft); } svg .title { fill: var(--ink); font-size: 13px; font-weight: 600; }
-svg .label { fill: var(--ink); } svg .grid { stroke: var(--rule); } svg .axis { stroke: var(--soft); fill: none; }
+svg .label { fill: var(--ink); paint-order: stroke; stroke: var(--paper); stroke-width: 3px; stroke-linejoin: round; } svg .grid { stroke: var(--rule); } svg .axis { stroke: var(--soft); fill: none; }
 svg .front { stroke: var(--front); stroke-dasharray: 5 4; fill: none; stroke-width: 1.5; }
 svg .line { fill: none; stroke: var(--c); stroke-width: 1.4; opacity: .75; }
 svg .full { fill: var(--c); stroke: var(--paper); } svg .hollow { fill: none; stroke: var(--c); stroke-width: 1.6; }

@@ -22,6 +22,8 @@ export interface ScatterSeries {
   readonly isHollow: boolean;
   /** Joins the points in the order of x. */
   readonly isLine: boolean;
+  /** Draws the line alone. */
+  readonly isDotless?: boolean;
   readonly points: readonly ScatterPoint[];
 }
 
@@ -41,8 +43,8 @@ const MARGIN = { left: 62, right: 20, top: 34, bottom: 48 };
 /** From this ratio of the largest to the smallest x on, the axis is logarithmic. */
 const LOGARITHMIC = 8;
 const FONT = 11;
-/** Width of a character, about. */
-const CHARACTER = 6;
+/** Width of a character, about: of wide fonts. */
+const CHARACTER = 6.6;
 
 interface Axis {
   readonly ticks: readonly number[];
@@ -165,6 +167,9 @@ function axes(xs: Axis, ys: Axis, options: ScatterOptions): string[] {
   ];
 }
 
+/** The line of a series in a legend. */
+const linePath = ({ colour }: ScatterSeries) => `<path class="${colour} line" d="M0 9H18"/>`;
+
 /** The marker of a series, for plots and legends. */
 function markerPath({ colour, marker, isHollow }: ScatterSeries, x: number, y: number): string {
   const look = isHollow || marker === "cross" ? "hollow" : "full";
@@ -182,7 +187,8 @@ export function scatterPlot(series: readonly ScatterSeries[], options: ScatterOp
   const xs = isLogarithmic ? logarithmicAxis(values, left, right) : linearAxis(values, left, right, false);
   const heights = points.flatMap(({ y, error }) => [y - error, y + error]);
   const ys = linearAxis(heights, HEIGHT - MARGIN.bottom, MARGIN.top, false);
-  const taken: Box[] = points.map(({ x, y }) => ({
+  const marked = series.filter(({ isDotless }) => !isDotless).flatMap((one) => one.points);
+  const taken: Box[] = marked.map(({ x, y }) => ({
     x: xs.position(x) - 5,
     y: ys.position(y) - 5,
     width: 10,
@@ -195,7 +201,7 @@ export function scatterPlot(series: readonly ScatterSeries[], options: ScatterOp
     const line = one.isLine && sorted.length > 1 ? [`<path class="${one.colour} line" d="M${path}"/>`] : [];
     return [
       ...line,
-      ...one.points.map(({ x, y, error, label, title }) => {
+      ...(one.isDotless ? [] : one.points).map(({ x, y, error, label, title }) => {
         const [px, py] = [xs.position(x), ys.position(y)];
         const box = label === "" ? null : placeLabel(px, py, label, taken);
         if (box !== null) {
@@ -222,13 +228,16 @@ export function scatterPlot(series: readonly ScatterSeries[], options: ScatterOp
   ].join("\n");
 }
 
-/** What the series of some plots are called, as HTML. @param front what the dashed line is */
-export function scatterLegend(all: readonly ScatterSeries[], front: string): string {
+/** What the series of some plots are called, as HTML. @param front what the dashed line is; null: there is none */
+export function scatterLegend(all: readonly ScatterSeries[], front: string | null): string {
   const seen = new Map(all.map((series) => [series.name, series]));
   const item = (path: string, name: string) =>
     `<span><svg viewBox="0 0 18 18" aria-hidden="true">${path}</svg>${escapeXml(name)}</span>`;
-  const items = [...seen.values()].map((series) => item(markerPath(series, 9, 9), series.name));
-  return `<div class="legend">${items.join("\n")}${item('<path class="front" d="M0 9H18"/>', front)}</div>`;
+  const items = [...seen.values()].map((series) =>
+    item(series.isDotless ? linePath(series) : markerPath(series, 9, 9), series.name),
+  );
+  if (front !== null) items.push(item('<path class="front" d="M0 9H18"/>', front));
+  return `<div class="legend">${items.join("\n")}</div>`;
 }
 
 /** The points that no other is as far left of and as high as, by x. */

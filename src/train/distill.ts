@@ -4,6 +4,7 @@ import { topClass } from "../data/top-class.ts";
 import { type Examples, UNLABELLED } from "../data/training-set.ts";
 import { ThumbnetError } from "../errors.ts";
 import { formatShape, sameShape } from "../graph/shape.ts";
+import { type Batch, PerBatch } from "./batches.ts";
 import { logitsOf } from "./evaluate.ts";
 import type { TrainHooks } from "./loop.ts";
 import { INPUT, inputIndex, type NetworkDescription } from "./network/description.ts";
@@ -19,13 +20,35 @@ export interface DistillOptions {
 }
 
 /**
+ * What a teacher answers to batches.
+ *
+ * @param keeps whether the same batches come again; see `PerBatch`
+ * @returns gives the logits, [N, classes]
+ */
+export function teaching(teacher: Network, keeps: boolean): (batch: Batch, x: tf.Tensor) => tf.Tensor2D {
+  const answers = new PerBatch<Float32Array>(keeps);
+  return (batch, x) => {
+    const find = () => tf.tidy(() => teacher.forward(x).dataSync<"float32">());
+    const logits = answers.of(batch, find);
+    const count = batch.labels.length;
+    return tf.tensor2d(logits, [count, logits.length / count]);
+  };
+}
+
+/**
  * share * T^2 * cross-entropy with the teacher's answers at temperature T, and (1 - share) * cross-entropy with the
  * labels. Examples without a label have the teacher's part only.
  *
  * @param teacher in inference: it does not learn
+ * @param keeps see `teaching`
  * @throws ThumbnetError when the two differ in input or classes
  */
-export function distillation(teacher: Network, network: Network, options: DistillOptions): Objective {
+export function distillation(
+  teacher: Network,
+  network: Network,
+  options: DistillOptions,
+  keeps = false,
+): Objective {
   const [from, to] = [teacher.description, network.description];
   for (const [what, a, b] of [
     ["input", from.inputShape, to.inputShape],
@@ -35,10 +58,9 @@ export function distillation(teacher: Network, network: Network, options: Distil
     const found = `the teacher ${from.name} has the ${what} ${formatShape(a)}, ${to.name} ${formatShape(b)}`;
     throw new ThumbnetError(`${found}; both must be the same`);
   }
-  return ({ network: student, x, targets, training }) => {
-    const answers = tf.tidy(() => teacher.forward(x));
-    return blend(student.forward(x, { training }), answers, targets, options);
-  };
+  const answersTo = teaching(teacher, keeps);
+  return ({ network: student, x, targets, batch, training }) =>
+    blend(student.forward(x, { training }), answersTo(batch, x), targets, options);
 }
 
 /**
@@ -119,6 +141,7 @@ export function completeLabels(teacher: Network, examples: Examples): Uint16Arra
 /**
  * What a teacher changes about a training run.
  *
+ * @param keeps see `teaching`
  * @throws ThumbnetError when it does not fit the network
  */
 export function distillationHooks(
@@ -126,10 +149,11 @@ export function distillationHooks(
   network: Network,
   validation: Examples,
   options: DistillOptions,
+  keeps = false,
 ): Pick<TrainHooks, "objective" | "identity" | "validationLabels"> {
   const checksum = parametersChecksum(teacher.parameters());
   return {
-    objective: distillation(teacher, network, options),
+    objective: distillation(teacher, network, options, keeps),
     identity: { teacher: { name: teacher.description.name, checksum, ...options } },
     validationLabels: completeLabels(teacher, validation),
   };

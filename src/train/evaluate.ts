@@ -26,7 +26,7 @@ export function outputsOf(
   indices: ArrayLike<number> = Uint32Array.from({ length: examples.count }, (_, i) => i),
 ): Float32Array[] {
   const { inputShape } = network.description;
-  const elements = inputShape[0] * inputShape[1] * inputShape[2];
+  const elements = elementCount(inputShape);
   const all = Array.from(indices);
   const sizes = layers.map((name) => elementCount(network.shapes[layerIndex(network.description, name)]!));
   const results = sizes.map((size) => new Float32Array(all.length * size));

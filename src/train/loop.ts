@@ -31,6 +31,13 @@ export interface TrainOptions {
   readonly patience: number;
   /** Strength of the examples' random variation; 0: none. */
   readonly augmentation: number;
+  /** Share of the examples that are mixed with another one, targets likewise; 0: none. */
+  readonly mix: number;
+  /**
+   * Epochs take so many variants of the examples in turn, so that what a teacher or a frozen part makes of them is
+   * computed so often and no more; 0: new ones in every epoch.
+   */
+  readonly variants: number;
 }
 
 export interface StepReport {
@@ -205,13 +212,14 @@ class Run {
   }
 
   async #runEpoch(): Promise<boolean> {
-    const { batch, seed, epochs, schedule, augmentation } = this.#options;
+    const { batch, seed, epochs, schedule, augmentation, mix, variants } = this.#options;
     const { train, inputShape } = this.#data;
     const start = performance.now();
     const elements = elementCount(inputShape);
     const objective = this.#hooks.objective ?? classification;
     let [step, total, rate] = [0, 0, 0];
-    const epoch = { batch, seed, epoch: this.#epoch, augmentation };
+    const variant = variants > 0 ? this.#epoch % variants : this.#epoch;
+    const epoch = { batch, seed, epoch: variant, augmentation, mix };
     for await (const examples of this.#hooks.batches?.(epoch) ?? epochBatches(train, elements, epoch)) {
       // Lets the process see signals and finish writing.
       await setImmediate();

@@ -23,7 +23,7 @@ import type { FakeQuantizer } from "./quantization-aware.ts";
 export interface TrainingPass {
   /** For dropout: another one at every step. */
   readonly seed: number;
-  /** Gets the batch's mean and variance of each batch normalisation that is not frozen, [channels]. */
+  /** Gets the batch's mean and variance of each batch normalisation, [channels]. */
   readonly onStatistics?: (layer: string, mean: tf.Tensor1D, variance: tf.Tensor1D) => void;
 }
 
@@ -46,7 +46,6 @@ export class Network {
   readonly #scope: string;
   readonly #variables = new Map<string, tf.Variable>();
   readonly #readers: readonly (readonly number[])[];
-  readonly #frozen = new Set<string>();
 
   /**
    * @param scope put before the names of the variables, which must be different for all networks that live at once
@@ -71,27 +70,10 @@ export class Network {
     return this.#variables.get(name)!;
   }
 
-  /** Stops all layers from learning whose names begin so: weights, and batch statistics. @returns how many */
-  freeze(prefix: string): number {
-    const names = this.description.layers.map(({ name }) => name).filter((name) => name.startsWith(prefix));
-    for (const name of names) this.#frozen.add(name);
-    return names.length;
-  }
-
-  /** Stops a layer and all before it from learning. */
-  freezeThrough(layer: string): void {
-    const last = layerIndex(this.description, layer);
-    for (const { name } of this.description.layers.slice(0, last + 1)) this.#frozen.add(name);
-  }
-
   /** What learns. */
   trainable(): tf.Variable[] {
     return this.description.layers.flatMap(({ name }) =>
-      this.#frozen.has(name)
-        ? []
-        : ["weights", "bias", "gamma", "beta"].flatMap(
-            (kind) => this.#variables.get(`${name}/${kind}`) ?? [],
-          ),
+      ["weights", "bias", "gamma", "beta"].flatMap((kind) => this.#variables.get(`${name}/${kind}`) ?? []),
     );
   }
 
@@ -124,7 +106,7 @@ export class Network {
       // Batch normalisation and the ReLU that alone reads it are one kernel in training.
       const isFused =
         layer.kind === "batchNorm" &&
-        this.#learns(layer, training) &&
+        training !== undefined &&
         next?.kind === "relu" &&
         !results.includes(i) &&
         this.#readers[i]!.length === 1 &&
@@ -156,10 +138,6 @@ export class Network {
     };
     for (const index of wanted) add(index, null);
     return [...needed].sort((a, b) => a - b);
-  }
-
-  #learns(layer: Layer, training: TrainingPass | undefined): training is TrainingPass {
-    return training !== undefined && !this.#frozen.has(layer.name);
   }
 
   #normalize(
@@ -201,7 +179,7 @@ export class Network {
         return biased(tf.depthwiseConv2d(x as tf.Tensor4D, weights, [...layer.stride], mode), layer.bias);
       }
       case "batchNorm": {
-        if (this.#learns(layer, training)) return this.#normalize(layer, x, training, "none");
+        if (training !== undefined) return this.#normalize(layer, x, training, "none");
         const [mean, variance, beta, gamma] = ["mean", "variance", "beta", "gamma"].map(
           (kind) => this.#of(layer, kind) as tf.Tensor as tf.Tensor1D,
         );
@@ -210,7 +188,7 @@ export class Network {
       case "relu":
         return layer.limit === 6 ? tf.relu6(x) : tf.relu(x);
       case "dropout":
-        return this.#learns(layer, training) ? dropout(x, layer.rate, training.seed + index) : x;
+        return training !== undefined ? dropout(x, layer.rate, training.seed + index) : x;
       case "globalAveragePool":
         return tf.mean(x, [1, 2]);
       case "averagePool": {

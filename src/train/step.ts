@@ -46,12 +46,18 @@ export interface StepOptions {
   readonly seed: number;
 }
 
-function smoothed(labels: Uint16Array, classes: number, share: number): Float32Array {
+/** Target probabilities, [N, classes]: of mixed examples as much of each as of the inputs. */
+function smoothed({ labels, mixture }: Batch, classes: number, smoothing: number): Float32Array {
   const targets = new Float32Array(labels.length * classes);
-  labels.forEach((label, i) => {
+  const add = (i: number, label: number, weight: number) => {
     if (label === UNLABELLED) return;
-    targets.fill(share / classes, i * classes, (i + 1) * classes);
-    targets[i * classes + label]! += 1 - share;
+    for (let c = 0; c < classes; c++) targets[i * classes + c]! += (weight * smoothing) / classes;
+    targets[i * classes + label]! += weight * (1 - smoothing);
+  };
+  labels.forEach((label, i) => {
+    const share = mixture?.shares[i] ?? 1;
+    add(i, label, share);
+    if (mixture) add(i, mixture.labels[i]!, 1 - share);
   });
   return targets;
 }
@@ -70,7 +76,7 @@ export function trainStep(
   const statistics: [string, tf.Tensor1D, tf.Tensor1D][] = [];
   const loss = tf.tidy(() => {
     const x = tf.tensor4d(batch.inputs, [count, ...inputShape]);
-    const targets = tf.tensor2d(smoothed(batch.labels, classes, options.labelSmoothing), [count, classes]);
+    const targets = tf.tensor2d(smoothed(batch, classes, options.labelSmoothing), [count, classes]);
     const training: TrainingPass = {
       seed: options.seed,
       onStatistics: (layer, mean, variance) => {

@@ -99,7 +99,7 @@ test("what does not go together is refused before anything is measured", () => {
     [["--kernels", model], "--kernels takes no MODEL"],
     [["--kernels", "--filter", "no such kernel"], "no kernel case matches /no such kernel/i"],
     [[model, "--compare", text], `${text}: is no JSON`],
-    [[model, "--compare", path("none.json")], `${path("none.json")}: ENOENT`],
+    [[model, "--compare", path("none.json")], `${path("none.json")}: no such file or folder`],
   ] as const;
   for (const [options, message] of cases) {
     const { code, stdout, stderr } = thumbnet("bench", ...options);

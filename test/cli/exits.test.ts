@@ -148,23 +148,69 @@ describe("thumbnet exits tune", () => {
       "margin",
       "--static",
       folder.path("cut"),
+      folder.path("cut/whole/int8.tflite"),
     ];
-    const report = thumbnetJson(...tuning("tuned.tflite", ...args));
-    expect(report.loss).toBeLessThanOrEqual(0.05 + 1e-9);
-    expect(report.statics.map(({ name }: { name: string }) => name)).toEqual(["whole", "conv1"]);
-    expect(report.comparison.length).toBeGreaterThan(0);
+    const { runs, statics, comparison, overall } = thumbnetJson(...tuning("tuned.tflite", ...args));
+    const [run] = runs;
+    expect(run.loss).toBeLessThanOrEqual(0.05 + 1e-9);
+    expect(overall.loss).toEqual({ mean: run.loss, deviation: 0, values: [run.loss] });
+    expect(statics.map(({ name, series }: { name: string; series: string }) => [name, series])).toEqual([
+      ["conv1", "dscnn-8x2 cut: 4s2, frozen"],
+      ["dscnn-8x2", "whole networks, trained without exits"],
+      ["whole/int8", "other networks"],
+    ]);
+    expect(statics[2]).toMatchObject({ accuracy: statics[1].accuracy, costs: statics[1].costs });
+    expect(comparison.length).toBeGreaterThan(0);
     const exits = exitsOf(folder.path("tuned.tflite"));
     expect(exits.map(({ thresholds }) => thresholds)).toEqual(
-      report.stops.slice(0, -1).map(({ thresholds }: { thresholds: number[] }) => thresholds),
+      run.stops.slice(0, -1).map(({ thresholds }: { thresholds: number[] }) => thresholds),
     );
     for (const { criterion, thresholds } of exits) {
       expect([criterion, thresholds.length]).toEqual(["margin", 12]);
     }
-    expect(JSON.parse(readFileSync(folder.path("tuned/report.json"), "utf8"))).toEqual(report);
-    expect(readFileSync(folder.path("tuned/report.html"), "utf8")).toContain("cut: 4s2, frozen");
+    expect(JSON.parse(readFileSync(folder.path("tuned/report.json"), "utf8")).runs).toEqual(runs);
+    expect(readFileSync(folder.path("tuned/report.html"), "utf8")).toContain("dscnn-8x2 cut: 4s2, frozen");
     const text = thumbnet(...tuning("tuned.tflite", ...args));
     expect(text.stdout).toMatch(/\nmean, as tuned +[\d,]+ +[\d.]+ %/);
     expect(text.stdout).toMatch(/points (lost|gained) at [\d.]+ % of the MACs/);
+    expect(text.stdout).toMatch(/\nµJ: [\d,]+ .* on average, [\d,]+ .* at worst/);
+    expect(text.stdout).toMatch(/by cycles: .*Pareto front of static networks/);
+  });
+
+  test("takes several runs, for mean and spread", () => {
+    const second = command("second", "--exit", "conv1=4s2", "--exit", "block1=dense", "--seed", "2");
+    expect(thumbnet(...second).code).toBe(0);
+    const models = [trained, folder.path("second/int8.tflite")];
+    const tune = (...which: string[]) => [
+      ...[
+        "exits",
+        "tune",
+        ...which,
+        "--data",
+        data,
+        "--out",
+        folder.path("runs.tflite"),
+        "--target-loss",
+        "9",
+      ],
+    ];
+    const both = thumbnetJson(...tune(...models));
+    const alone = models.map((path) => thumbnetJson(...tune(path)).runs[0]);
+    expect(both.runs.map((run: object) => ({ ...run, model: "int8.tflite" }))).toEqual(alone);
+    const accuracies = alone.map(({ accuracy }) => accuracy);
+    expect(both.overall.accuracy.values).toEqual(accuracies);
+    expect(both.overall.accuracy.mean).toBeCloseTo((accuracies[0] + accuracies[1]) / 2, 12);
+    expect(both.overall.accuracy.deviation).toBeCloseTo(
+      Math.abs(accuracies[0] - accuracies[1]) / Math.SQRT2,
+      12,
+    );
+    expect(both.overall.mean.macs.values).toEqual(alone.map(({ mean }) => mean.macs));
+    [1, 2].forEach((number, i) => {
+      expect(exitsOf(folder.path(`runs-${number}.tflite`)).map(({ thresholds }) => thresholds)).toEqual(
+        alone[i].stops.slice(0, -1).map(({ thresholds }: { thresholds: number[] }) => thresholds),
+      );
+    });
+    expect(thumbnet(...tune(...models)).stdout).toMatch(/\nmean ± standard deviation +[\d.]+ ± [\d.]+/);
   });
 
   test("wants one target, a model with exits, and a report of the same data", () => {
@@ -183,7 +229,12 @@ describe("thumbnet exits tune", () => {
     expect(error(...tuning("bad.tflite", "--target-macs", "5"))[1]).toMatch(
       /no thresholds cost a mean of 5 macs/,
     );
-    expect(error(...tuning("bad.tflite", "--target-loss", "1", "--static", data))[1]).toMatch(/report\.json/);
+    expect(error(...tuning("bad.tflite", "--target-loss", "1", "--static", data))[1]).toMatch(
+      /kws: holds no results of thumbnet prune depth/,
+    );
+    expect(error(...tuning("bad.tflite", "--target-loss", "1", "--static", trained))[1]).toMatch(
+      /int8\.tflite: has early exits; --static takes networks without/,
+    );
     const plain = folder.write("plain.tflite", smallModel());
     const args = [
       "exits",

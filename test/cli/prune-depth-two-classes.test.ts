@@ -3,9 +3,7 @@ import { dirname } from "node:path";
 import sharp from "sharp";
 import { beforeAll, expect, test } from "vitest";
 import { encodeCheckpoint } from "../../src/train/checkpoint.ts";
-import type { NetworkDescription } from "../../src/train/network/description.ts";
-import { convUnit, separableUnit } from "../../src/train/network/factories.ts";
-import { randomParameters } from "../support/networks.ts";
+import { randomParameters, smallNetwork } from "../support/networks.ts";
 import { temporaryFolder, thumbnetError, thumbnetJson } from "./cli.ts";
 
 const { path, write: writeFlat } = temporaryFolder();
@@ -16,17 +14,7 @@ function write(name: string, content: Uint8Array | string): string {
 }
 
 const SIZE = 8;
-const NETWORK: NetworkDescription = {
-  name: "two",
-  inputShape: [SIZE, SIZE, 3],
-  layers: [
-    ...convUnit("conv1", 4, [3, 3], [1, 1]),
-    ...separableUnit("block1", 4),
-    ...separableUnit("block2", 4),
-    { kind: "globalAveragePool", name: "pool" },
-    { kind: "dense", name: "dense", units: 2, bias: true },
-  ],
-};
+const NETWORK = smallNetwork({ name: "two", inputShape: [SIZE, SIZE, 3], filters: 4 });
 
 /** Pictures of class 1 are lighter by far than those of class 0. */
 function pixels(label: number, seed: number): Uint8Array {

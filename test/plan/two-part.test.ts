@@ -1,10 +1,25 @@
 // The two-part form that the planner chooses equals the reference kernels' arithmetic for every sum that can be reached.
 import { expect, it } from "vitest";
-import { decodeRequantization, encodeRequantization } from "../../src/plan/requantization.ts";
-import { type ExactChannel, exactOutput, solveTwoPart, twoPartOutput } from "../../src/plan/two-part.ts";
+import {
+  decodeRequantization,
+  encodeRequantization,
+  type TwoPartChannel,
+} from "../../src/plan/requantization.ts";
+import { type ExactChannel, exactOutput, type Shifts, solveTwoPart } from "../../src/plan/two-part.ts";
 import { requantizeExact } from "../reference/arithmetic.ts";
 import { SOAK } from "../support/implementations.ts";
 import { Random } from "../support/random.ts";
+
+/** What the chip computes. */
+function twoPartOutput(
+  { high, low, offset }: TwoPartChannel,
+  { productShift, outputShift }: Shifts,
+  [activationMin, activationMax]: readonly [number, number],
+  sum: number,
+): number {
+  const value = (Math.imul(sum, high) + (Math.imul(sum, low) >> productShift) + offset) | 0;
+  return Math.min(Math.max(activationMin + (value >> outputShift), activationMin), activationMax);
+}
 
 /** A channel whose outputs lie somewhere among its sums, which may reach far beyond them, or not as far. */
 function randomChannel(random: Random, isRelu: boolean, largest = 9): ExactChannel {

@@ -1,25 +1,16 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { type DepthHooks, type DepthOptions, pruneDepth } from "../../src/prune/depth/depth.ts";
 import { writeDepthReport } from "../../src/prune/depth/write-report.ts";
 import { trainingBackend } from "../../src/train/backend.ts";
 import { readNetwork } from "../../src/train/checkpoint.ts";
-import type { NetworkDescription } from "../../src/train/network/description.ts";
-import { classifier, convUnit, separableUnit } from "../../src/train/network/factories.ts";
+import type { TrainOptions } from "../../src/train/loop.ts";
+import { Network } from "../../src/train/network.ts";
 import { temporaryFolder } from "../cli/cli.ts";
-import { randomParameters, SHORT_TRAINING, stripeSet } from "../support/networks.ts";
+import { randomParameters, SHORT_TRAINING, smallNetwork, stripeSet } from "../support/networks.ts";
 
-const NETWORK: NetworkDescription = {
-  name: "small",
-  inputShape: [8, 8, 1],
-  layers: [
-    ...convUnit("conv1", 8, [3, 3], [1, 1]),
-    ...separableUnit("block1", 8),
-    ...separableUnit("block2", 8),
-    ...classifier(2, 0),
-  ],
-};
+const NETWORK = smallNetwork();
 const PLAIN = { description: NETWORK, parameters: randomParameters(NETWORK, 5) };
 
 const OPTIONS: DepthOptions = {
@@ -73,6 +64,54 @@ test("features kept for all epochs give the same training as features computed a
   const anew = await prune({ ...still, cacheBytes: 0 });
   const file = "block1-8-frozen-distilled-seed1/training/last.ckpt";
   expect(readFileSync(join(kept.out, file)).equals(readFileSync(join(anew.out, file)))).toBe(true);
+});
+
+describe("variants", () => {
+  const taught = { lesson: { temperature: 2, share: 0.5, similarity: 1 } };
+
+  async function losses(options: Partial<DepthOptions>, train: Partial<TrainOptions>): Promise<number[]> {
+    const { out } = await prune({ ...taught, ...options, train: { ...OPTIONS.train, mix: 0.5, ...train } });
+    const [result] = readdirSync(out).filter((name) => name.startsWith("block1"));
+    const log = readFileSync(join(out, result!, "training/log.jsonl"), "utf8")
+      .trim()
+      .split("\n");
+    return log.map((line) => (JSON.parse(line) as { loss: number }).loss);
+  }
+
+  test("come again after so many epochs", async () => {
+    for (const frozen of [true, false]) {
+      const [one, two] = [
+        await losses({ frozen }, { variants: 1 }),
+        await losses({ frozen }, { variants: 2 }),
+      ];
+      expect(two).toHaveLength(OPTIONS.train.epochs);
+      expect(two[0]).toBe(one[0]);
+      expect(two[1]).not.toBe(one[1]);
+    }
+  });
+
+  test("of a tail that learns keep what the teacher answers, and nothing else changes", async () => {
+    const forward = vi.spyOn(Network.prototype, "forward");
+    const all = await losses({ frozen: false }, { epochs: 2, variants: 2 });
+    const fresh = forward.mock.calls.length;
+    forward.mockClear();
+    expect(await losses({ frozen: false }, { epochs: 2, variants: 0 })).toEqual(all);
+    expect(forward.mock.calls.length).toBe(fresh);
+    forward.mockClear();
+    await losses({ frozen: false }, { epochs: 4, variants: 0 });
+    const anew = forward.mock.calls.length;
+    forward.mockClear();
+    await losses({ frozen: false }, { epochs: 4, variants: 2 });
+    expect(forward.mock.calls.length).toBeLessThan(anew);
+    forward.mockRestore();
+  });
+
+  test("of a frozen tail need memory", async () => {
+    const train = { ...OPTIONS.train, variants: 2 };
+    await expect(prune({ train, cacheBytes: 1000 })).rejects.toThrow(
+      /stripes: features after block1: 2 variants of \d+ examples need 1 MiB, 0 MiB may be used/,
+    );
+  });
 });
 
 test("a run over all cuts that was stopped goes on, and results that are there stay", async () => {

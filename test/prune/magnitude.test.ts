@@ -23,25 +23,13 @@ import { trainingBackend } from "../../src/train/backend.ts";
 import { readNetwork } from "../../src/train/checkpoint.ts";
 import { evaluate } from "../../src/train/evaluate.ts";
 import { type TrainHooks, type TrainOptions, train } from "../../src/train/loop.ts";
-import type { NetworkDescription } from "../../src/train/network/description.ts";
-import { convUnit, separableUnit } from "../../src/train/network/factories.ts";
 import { initialParameters, type Parameters } from "../../src/train/network/parameters.ts";
 import { graphFromNetwork } from "../../src/train/network/to-graph.ts";
 import { Network } from "../../src/train/network.ts";
 import { temporaryFolder } from "../cli/cli.ts";
-import { SHORT_TRAINING, stripeSet } from "../support/networks.ts";
+import { SHORT_TRAINING, smallNetwork, stripeSet } from "../support/networks.ts";
 
-const NETWORK: NetworkDescription = {
-  name: "small",
-  inputShape: [8, 8, 1],
-  layers: [
-    ...convUnit("conv1", 8, [3, 3], [2, 2]),
-    ...separableUnit("block1", 16),
-    ...separableUnit("block2", 16),
-    { kind: "globalAveragePool", name: "pool" },
-    { kind: "dense", name: "dense", units: 2, bias: true },
-  ],
-};
+const NETWORK = smallNetwork({ stride: 2, blocks: [16, 16] });
 
 const STEPS = 4;
 

@@ -1,9 +1,42 @@
 import type { Examples, TrainingSet } from "../../src/data/training-set.ts";
 import { elementCount } from "../../src/graph/shape.ts";
 import type { TrainOptions } from "../../src/train/loop.ts";
-import type { NetworkDescription } from "../../src/train/network/description.ts";
+import type { Layer, NetworkDescription } from "../../src/train/network/description.ts";
+import { classifier, convUnit, separableUnit } from "../../src/train/network/factories.ts";
 import { initialParameters, type Parameters } from "../../src/train/network/parameters.ts";
 import { Random } from "./random.ts";
+
+interface SmallOptions {
+  readonly name?: string;
+  readonly inputShape?: NetworkDescription["inputShape"];
+  readonly stride?: 1 | 2;
+  readonly filters?: number;
+  /** Filters of each separable block. */
+  readonly blocks?: readonly number[];
+  /** Before the classifier. */
+  readonly last?: readonly Layer[];
+}
+
+/** A classifier of two classes: by default of [8,8,1], with a convolution and two separable blocks of 8 filters. */
+export function smallNetwork({
+  name = "small",
+  inputShape = [8, 8, 1],
+  stride = 1,
+  filters = 8,
+  blocks = [filters, filters],
+  last = [],
+}: SmallOptions = {}): NetworkDescription {
+  return {
+    name,
+    inputShape,
+    layers: [
+      ...convUnit("conv1", filters, [3, 3], [stride, stride]),
+      ...blocks.flatMap((own, i) => separableUnit(`block${i + 1}`, own)),
+      ...last,
+      ...classifier(2, 0),
+    ],
+  };
+}
 
 /** Options of a short training run on `stripeSet`. */
 export const SHORT_TRAINING: TrainOptions = {
@@ -16,6 +49,8 @@ export const SHORT_TRAINING: TrainOptions = {
   average: 0.9,
   patience: 0,
   augmentation: 1,
+  mix: 0,
+  variants: 0,
 };
 
 /** Parameters as after training: no value of batch normalisation or bias is what it starts from. */

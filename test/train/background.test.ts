@@ -25,7 +25,13 @@ describe("batches made on another thread", () => {
     const background = await BackgroundBatches.start({ path, pictureShape: SHAPE });
     try {
       for (const epoch of [0, 1, 2]) {
-        const options = { batch: epoch === 1 ? 25 : 4, seed: 3, epoch, augmentation: epoch / 2 };
+        const options = {
+          batch: epoch === 1 ? 25 : 4,
+          seed: 3,
+          epoch,
+          augmentation: epoch / 2,
+          mix: epoch / 4,
+        };
         const found = await collect(background.epoch(options));
         expect(found).toHaveLength(epoch === 1 ? 2 : 12);
         expect(found).toEqual(await collect(epochBatches(train, 490, options)));

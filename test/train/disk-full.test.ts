@@ -10,7 +10,7 @@ import type { NetworkDescription } from "../../src/train/network/description.ts"
 import { convUnit } from "../../src/train/network/factories.ts";
 import { initialParameters } from "../../src/train/network/parameters.ts";
 import { Network } from "../../src/train/network.ts";
-import { stripeSet } from "../support/networks.ts";
+import { SHORT_TRAINING, stripeSet } from "../support/networks.ts";
 
 /** Writes that still succeed, of files whose names match. */
 const disk = vi.hoisted(() => ({ room: Number.POSITIVE_INFINITY, of: /./ }));
@@ -39,17 +39,7 @@ const NETWORK: NetworkDescription = {
   ],
 };
 
-const OPTIONS: TrainOptions = {
-  epochs: 5,
-  batch: 16,
-  seed: 7,
-  schedule: { kind: "cosine", rate: 0.01, warmup: 1 },
-  labelSmoothing: 0.05,
-  weightDecay: 0,
-  average: 0.9,
-  patience: 0,
-  augmentation: 1,
-};
+const OPTIONS: TrainOptions = { ...SHORT_TRAINING, epochs: 5, labelSmoothing: 0.05 };
 
 const root = mkdtempSync(join(tmpdir(), "thumbnet-full-"));
 beforeAll(() => trainingBackend("wasm"));

@@ -53,11 +53,13 @@ describe("distillation", () => {
       const sum = powers.reduce((a, b) => a + b);
       return powers.map((power) => power / sum);
     };
-    const rows = (network: Network) => {
-      const logits = logitsOf(network, examples, [0, 1, 2]);
-      return [0, 1, 2].map((i) => [...logits.subarray(2 * i, 2 * i + 2)]);
-    };
-    const [theirs, own] = [rows(teacher), rows(student)];
+    const rows = (logits: Float32Array) => [0, 1, 2].map((i) => [...logits.subarray(2 * i, 2 * i + 2)]);
+    const training = { seed: 1 };
+    const theirs = rows(logitsOf(teacher, examples, [0, 1, 2]));
+    // The student learns: by the statistics of the batch.
+    const own = rows(
+      tf.tidy(() => student.forward(tf.tensor4d(inputs, [3, 8, 8, 1]), { training }).dataSync<"float32">()),
+    );
     for (const [temperature, share] of [
       [1, 0.5],
       [3, 0.9],
@@ -77,10 +79,8 @@ describe("distillation", () => {
         const objective = distillation(teacher, student, { temperature, share });
         const x = tf.tensor4d(inputs, [3, 8, 8, 1]);
         const targets = tf.tensor2d([1, 0, 0, 1, 0, 0], [3, 2]);
-        const batch = { indices: Uint32Array.of(0, 1, 2), inputs, labels };
-        // A layer that is frozen has its running statistics, as in `logitsOf`.
-        student.freeze("");
-        return objective({ network: student, x, targets, batch, training: { seed: 1 } }).dataSync()[0]!;
+        const batch = { indices: Uint32Array.of(0, 1, 2), variant: 0, inputs, labels };
+        return objective({ network: student, x, targets, batch, training }).dataSync()[0]!;
       });
       expect(found).toBeCloseTo(expected, 4);
     }
@@ -109,6 +109,30 @@ describe("distillation", () => {
     await expect(train(student, blank, out, OPTIONS, softer)).rejects.toThrow(
       /is of another run: teacher\.temperature is 2, not 4/,
     );
+    teacher.dispose();
+    student.dispose();
+  });
+
+  test("a teacher is asked once where the same batches come again", () => {
+    const [teacher, student] = [create(describeNet(4), 1, "a/"), create(describeNet(3), 2, "b/")];
+    const inputs = inputsOf(stripeSet().train, [0, 1, 2], 64);
+    const objective = distillation(teacher, student, { temperature: 2, share: 1 }, true);
+    const lossOf = (variant: number, first: number) =>
+      tf.tidy(() => {
+        const indices = Uint32Array.of(first, 8, 9);
+        const batch = { indices, variant, inputs, labels: Uint16Array.of(0, 1, 0) };
+        const [x, targets] = [tf.tensor4d(inputs, [3, 8, 8, 1]), tf.tensor2d([1, 0, 0, 1, 1, 0], [3, 2])];
+        return objective({ network: student, x, targets, batch, training: { seed: 1 } }).dataSync()[0]!;
+      });
+    const first = lossOf(0, 1);
+    const before = teacher.parameters();
+    teacher.assign(initialParameters(describeNet(4), 77));
+    expect(lossOf(0, 1)).toBe(first);
+    const [other, later] = [lossOf(0, 2), lossOf(1, 1)];
+    expect(other).not.toBe(first);
+    expect(later).toBe(other);
+    teacher.assign(before);
+    expect(lossOf(2, 1)).toBe(first);
     teacher.dispose();
     student.dispose();
   });

@@ -7,23 +7,16 @@ import { readNetwork } from "../../src/train/checkpoint.ts";
 import { evaluate } from "../../src/train/evaluate.ts";
 import { type EpochReport, type TrainHooks, type TrainOptions, train } from "../../src/train/loop.ts";
 import type { NetworkDescription } from "../../src/train/network/description.ts";
-import { convUnit, separableUnit } from "../../src/train/network/factories.ts";
 import { initialParameters } from "../../src/train/network/parameters.ts";
 import { Network } from "../../src/train/network.ts";
 import { temporaryFolder } from "../cli/cli.ts";
-import { SHORT_TRAINING, stripeSet } from "../support/networks.ts";
+import { SHORT_TRAINING, smallNetwork, stripeSet } from "../support/networks.ts";
 
-const NETWORK: NetworkDescription = {
-  name: "small",
-  inputShape: [8, 8, 1],
-  layers: [
-    ...convUnit("conv1", 8, [3, 3], [2, 2]),
-    ...separableUnit("block1", 8),
-    { kind: "dropout", name: "dropout", rate: 0.1 },
-    { kind: "globalAveragePool", name: "pool" },
-    { kind: "dense", name: "dense", units: 2, bias: true },
-  ],
-};
+const NETWORK = smallNetwork({
+  stride: 2,
+  blocks: [8],
+  last: [{ kind: "dropout", name: "dropout", rate: 0.1 }],
+});
 
 const OPTIONS: TrainOptions = { ...SHORT_TRAINING, labelSmoothing: 0.05, weightDecay: 1e-4 };
 
@@ -39,14 +32,12 @@ interface Run {
   readonly options?: Partial<TrainOptions>;
   readonly data?: TrainingSet;
   readonly description?: NetworkDescription;
-  readonly freezeThrough?: string;
   readonly hooks?: TrainHooks;
 }
 
 /** Trains from the start or goes on; the state of everything at the end. */
 async function run({ folder = newFolder(), data = stripeSet(), description = NETWORK, ...rest }: Run) {
   const network = new Network(description, initialParameters(description, 3));
-  if (rest.freezeThrough) network.freezeThrough(rest.freezeThrough);
   const reports: EpochReport[] = [];
   const hooks = { onEpoch: (report: EpochReport) => reports.push(report), ...rest.hooks };
   try {
@@ -102,18 +93,6 @@ test("another seed gives another network", async () => {
   expect(a.parameters).not.toEqual(b.parameters);
 });
 
-test("what is frozen stays, statistics too, and the rest learns", async () => {
-  const { parameters } = await run({ freezeThrough: "conv1/relu", options: { epochs: 1 } });
-  const initial = initialParameters(NETWORK, 3);
-  for (const [name, { values }] of parameters) {
-    const isFrozen = name.startsWith("conv1/");
-    expect([name, values.every((value, i) => value === initial.get(name)!.values[i])]).toEqual([
-      name,
-      isFrozen,
-    ]);
-  }
-});
-
 test("no tensors are left over", async () => {
   await run({ options: { epochs: 1 } });
   const before = tf.memory().numTensors;
@@ -166,9 +145,6 @@ test("the folder of another run is refused, and what differs is said", async () 
   const { folder } = await run({ options: { epochs: 1 } });
   await expect(run({ folder, options: { epochs: 1, seed: 9, batch: 8 } })).rejects.toThrow(
     /last\.ckpt: is of another run: options\.batch is 16, not 8; options\.seed is 7, not 9; choose another folder/,
-  );
-  await expect(run({ folder, options: { epochs: 1 }, freezeThrough: "conv1" })).rejects.toThrow(
-    /is of another run: trains/,
   );
 });
 

@@ -7,8 +7,6 @@ import { trainingBackend } from "../../src/train/backend.ts";
 import { readNetwork } from "../../src/train/checkpoint.ts";
 import { logitsOf } from "../../src/train/evaluate.ts";
 import { train } from "../../src/train/loop.ts";
-import type { NetworkDescription } from "../../src/train/network/description.ts";
-import { convUnit, separableUnit } from "../../src/train/network/factories.ts";
 import { graphFromNetwork } from "../../src/train/network/to-graph.ts";
 import { Network } from "../../src/train/network.ts";
 import {
@@ -18,21 +16,17 @@ import {
   prepareQuantizationAware,
 } from "../../src/train/quantization-aware.ts";
 import { temporaryFolder } from "../cli/cli.ts";
-import { randomParameters, SHORT_TRAINING, stripeSet } from "../support/networks.ts";
+import { randomParameters, SHORT_TRAINING, smallNetwork, stripeSet } from "../support/networks.ts";
 
-const NETWORK: NetworkDescription = {
-  name: "small",
-  inputShape: [8, 8, 1],
-  layers: [
-    ...convUnit("conv1", 8, [3, 3], [2, 2]),
-    ...separableUnit("block1", 8),
+const NETWORK = smallNetwork({
+  stride: 2,
+  blocks: [8],
+  last: [
     { kind: "pointwise", name: "beside", filters: 8, bias: true },
     { kind: "add", name: "sum", other: "block1/pointwise/relu" },
     { kind: "relu", name: "sum/relu" },
-    { kind: "globalAveragePool", name: "pool" },
-    { kind: "dense", name: "dense", units: 2, bias: true },
   ],
-};
+});
 const data = stripeSet();
 const CALIBRATION = { calibration: 40, seed: 1 };
 const folder = temporaryFolder().fresh();

@@ -48,13 +48,7 @@ export function joinNetworks(tail: PlainNetwork, head: PlainNetwork): PlainNetwo
 }
 
 /** A network that ends after a cut with a fresh head; see `freshHead`. Layers that stay keep names and parameters. */
-export function cutNetwork(
-  network: PlainNetwork,
-  cut: Cut,
-  head: string,
-  classes: number,
-  seed: number,
-  options: HeadOptions = {},
-): PlainNetwork {
-  return joinNetworks(tailOf(network, cut), freshHead(network, cut, head, classes, seed, options));
+export function cutNetwork(...head: Parameters<typeof freshHead>): PlainNetwork {
+  const [network, cut] = head;
+  return joinNetworks(tailOf(network, cut), freshHead(...head));
 }

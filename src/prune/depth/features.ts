@@ -1,8 +1,18 @@
 /** What a frozen tail and a teacher make of examples: computed once, outside the gradient. */
 import * as tf from "@tensorflow/tfjs-core";
-import { type Examples, inputsOf } from "../../data/training-set.ts";
+import type { Examples } from "../../data/training-set.ts";
 import { elementCount } from "../../graph/shape.ts";
-import { type Batch, type EpochOptions, epochBatches, type Lesson } from "../../train/batches.ts";
+import {
+  type Batch,
+  type EpochOptions,
+  epochBatches,
+  epochOrder,
+  type Lesson,
+  type Mixture,
+  makeBatch,
+  PerBatch,
+  type VariantOptions,
+} from "../../train/batches.ts";
 import { featureLayer } from "../../train/distill.ts";
 import type { Network } from "../../train/network.ts";
 
@@ -13,6 +23,8 @@ export interface PreparerOptions {
   readonly after: string | null;
   /** Null: nobody teaches. Where it is `whole` too, it goes on from the tail's features. */
   readonly teacher: Network | null;
+  /** Whether batches come again, so that lessons are kept. */
+  readonly keeps: boolean;
 }
 
 interface Prepared {
@@ -24,9 +36,11 @@ interface Prepared {
 /** Computes features and lessons of batches. */
 export class Preparer {
   readonly #options: PreparerOptions;
+  readonly #lessons: PerBatch<Lesson | undefined>;
 
   constructor(options: PreparerOptions) {
     this.#options = options;
+    this.#lessons = new PerBatch(options.keeps);
   }
 
   /** Elements of what the student reads. */
@@ -66,59 +80,74 @@ export class Preparer {
   }
 
   batch(batch: Batch): Batch {
-    return { ...batch, ...this.#prepare(batch.inputs, batch.labels.length) };
+    const prepare = () => this.#prepare(batch.inputs, batch.labels.length);
+    if (this.#options.after !== null) return { ...batch, ...prepare() };
+    const lesson = this.#lessons.of(batch, () => prepare().lesson);
+    return { ...batch, ...(lesson && { lesson }) };
   }
 
   async *batches(batches: AsyncIterable<Batch> | Iterable<Batch>): AsyncGenerator<Batch> {
     for await (const batch of batches) yield this.batch(batch);
   }
 
-  /** All examples as they are, without variants. */
-  examples(examples: Examples, inputElements: number): PreparedExamples {
-    const parts: Prepared[] = [];
-    const all = new Float32Array(examples.count * this.elements);
+  /** All examples, each as one variant of it, in order unless they are mixed. */
+  examples(examples: Examples, inputElements: number, variant: VariantOptions): PreparedExamples {
+    const parts: Batch[] = [];
+    // Examples are mixed with their neighbours, which are of one class where a data set is sorted.
+    const order = variant.mix > 0 ? epochOrder(examples.count, variant) : null;
     for (let start = 0; start < examples.count; start += CHUNK) {
       const length = Math.min(CHUNK, examples.count - start);
-      const indices = Uint32Array.from({ length }, (_, i) => start + i);
-      const part = this.#prepare(inputsOf(examples, indices, inputElements), length);
-      all.set(part.inputs, start * this.elements);
-      parts.push(part);
+      const indices = Uint32Array.from({ length }, (_, i) => order?.[start + i] ?? start + i);
+      parts.push(this.batch(makeBatch(examples, indices, inputElements, variant)));
     }
-    return new PreparedExamples(examples.labels, all, this.#options.teacher && join(parts));
+    return new PreparedExamples(parts);
   }
 }
 
 const CHUNK = 100;
 
-/** The lessons of all parts, one after the other. */
-function join(parts: readonly Prepared[]): Lesson {
-  const concat = (key: keyof Lesson) => {
-    const values = parts.map((part) => part.lesson![key]);
-    const result = new Float32Array(values.reduce((sum, { length }) => sum + length, 0));
-    let offset = 0;
-    for (const value of values) {
-      result.set(value, offset);
-      offset += value.length;
-    }
-    return result;
-  };
-  return { logits: concat("logits"), features: concat("features") };
+/** Examples as they are. */
+export const NO_VARIANT: VariantOptions = { seed: 0, epoch: 0, augmentation: 0, mix: 0 };
+
+/** Rows of several arrays, one after the other. */
+function concat<T extends Float32Array | Uint16Array>(parts: readonly T[]): T {
+  const result = new (parts[0]!.constructor as new (length: number) => T)(
+    parts.reduce((sum, { length }) => sum + length, 0),
+  );
+  let offset = 0;
+  for (const part of parts) {
+    result.set(part, offset);
+    offset += part.length;
+  }
+  return result;
 }
 
-/** Examples as what the student reads, in memory, with what the teacher answers. They have no variants. */
+/** Examples as what the student reads, in memory, with what the teacher answers. */
 export class PreparedExamples implements Examples {
   readonly count: number;
   readonly labels: Uint16Array;
   readonly #inputs: Float32Array;
   readonly #lesson: Lesson | null;
+  readonly #mixture: Mixture | null;
   readonly #elements: number;
 
-  constructor(labels: Uint16Array, inputs: Float32Array, lesson: Lesson | null) {
-    this.count = labels.length;
-    this.labels = labels;
-    this.#inputs = inputs;
-    this.#lesson = lesson;
-    this.#elements = inputs.length / labels.length;
+  constructor(parts: readonly Batch[]) {
+    this.labels = concat(parts.map(({ labels }) => labels));
+    this.count = this.labels.length;
+    this.#inputs = concat(parts.map(({ inputs }) => inputs));
+    this.#elements = this.#inputs.length / this.count;
+    this.#lesson = parts[0]!.lesson
+      ? {
+          logits: concat(parts.map(({ lesson }) => lesson!.logits)),
+          features: concat(parts.map(({ lesson }) => lesson!.features)),
+        }
+      : null;
+    this.#mixture = parts[0]!.mixture
+      ? {
+          labels: concat(parts.map(({ mixture }) => mixture!.labels)),
+          shares: concat(parts.map(({ mixture }) => mixture!.shares)),
+        }
+      : null;
   }
 
   write(index: number, out: Float32Array, offset: number): void {
@@ -134,19 +163,26 @@ export class PreparedExamples implements Examples {
     return rows;
   }
 
-  /** The batches of an epoch, with lessons. */
+  /** The batches of an epoch, with lessons and as they were mixed. */
   *batches(options: EpochOptions): Generator<Batch> {
-    for (const batch of epochBatches(this, this.#elements, options)) {
-      if (this.#lesson === null) {
-        yield batch;
-        continue;
-      }
-      const { logits, features } = this.#lesson;
-      const lesson = {
-        logits: this.#rows(logits, batch.indices),
-        features: this.#rows(features, batch.indices),
+    for (const batch of epochBatches(this, this.#elements, { ...options, augmentation: 0, mix: 0 })) {
+      const { indices } = batch;
+      const [lesson, mixture] = [this.#lesson, this.#mixture];
+      yield {
+        ...batch,
+        ...(lesson && {
+          lesson: {
+            logits: this.#rows(lesson.logits, indices),
+            features: this.#rows(lesson.features, indices),
+          },
+        }),
+        ...(mixture && {
+          mixture: {
+            labels: Uint16Array.from(indices, (index) => mixture.labels[index]!),
+            shares: this.#rows(mixture.shares, indices),
+          },
+        }),
       };
-      yield { ...batch, lesson };
     }
   }
 }

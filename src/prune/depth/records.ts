@@ -59,11 +59,22 @@ export async function readRecord(folder: string): Promise<DepthRecord | null> {
   throw new ThumbnetError(`${path}: is no result of this version of thumbnet; remove it`);
 }
 
+export interface FoundRecord {
+  /** With the network's files. */
+  readonly folder: string;
+  readonly record: DepthRecord;
+}
+
 /** All results in a folder, by the names of their folders. */
-export async function readRecords(folder: string): Promise<DepthRecord[]> {
+export async function readRecords(folder: string): Promise<FoundRecord[]> {
   const names = (await listFolders(folder)).sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
-  const records = await Promise.all(names.map((name) => readRecord(join(folder, name))));
-  return records.filter((record) => record !== null);
+  const found = await Promise.all(
+    names.map(async (name) => {
+      const record = await readRecord(join(folder, name));
+      return record === null ? [] : [{ folder: join(folder, name), record }];
+    }),
+  );
+  return found.flat();
 }
 
 /** Whether two identities are the same. */

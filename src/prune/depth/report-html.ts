@@ -9,6 +9,7 @@ import {
   scatterLegend,
   scatterPlot,
 } from "../../report/scatter.ts";
+import { formatSpread } from "../../report/spread.ts";
 import { formatCount } from "../../report/table.ts";
 import { escapeXml } from "../../report/xml.ts";
 import { PUBLISHED_SOURCE, type PublishedPoint } from "./published.ts";
@@ -122,7 +123,7 @@ function looks(report: DepthReport): Omit<ScatterSeries, "points">[] {
 }
 
 const describeForm = ({ accuracy }: FormSummary) =>
-  `${(100 * accuracy.mean).toFixed(2)} %${accuracy.values.length > 1 ? ` ± ${(100 * accuracy.deviation).toFixed(2)}` : ""}`;
+  `${formatSpread(accuracy, (share) => (100 * share).toFixed(2))} %`;
 
 type Placed = { readonly series: string; readonly point: ScatterPoint };
 

@@ -1,6 +1,7 @@
 /** The table of a report, for the terminal and the page. */
+import { formatSpread, type Spread } from "../../report/spread.ts";
 import { type Column, formatCount } from "../../report/table.ts";
-import type { CostName, DepthReport, FormSummary, PartSummary, ReportEntry, Spread } from "./report.ts";
+import type { CostName, DepthReport, FormSummary, PartSummary, ReportEntry } from "./report.ts";
 
 export interface ReportColumn extends Column {
   readonly isText?: boolean;
@@ -27,8 +28,7 @@ const withChange = (value: number | null, of: number | null) =>
     ? "-"
     : `${formatCount(value)}${of === null || of === value ? "" : ` (${change(value, of)})`}`;
 
-const spread = ({ mean, deviation, values }: Spread, digits = 2) =>
-  `${(100 * mean).toFixed(digits)}${values.length > 1 ? ` ± ${(100 * deviation).toFixed(digits)}` : ""}`;
+const spread = (value: Spread, digits = 2) => formatSpread(value, (share) => (100 * share).toFixed(digits));
 
 const optional = (form: FormSummary | undefined, key: "auc" | "agreement" | "loss", digits = 2) => {
   const value = form?.[key] ?? null;

@@ -1,18 +1,10 @@
 /** The report of depth pruning as plain data: all results of a folder, runs that differ by seed only put together. */
 import { ThumbnetError } from "../../errors.ts";
+import { optionalSpread, type Spread, spread } from "../../report/spread.ts";
 import type { Figures, MeasuredPart } from "../measure.ts";
 import type { FormFigures, PartFigures } from "../score.ts";
 import { PUBLISHED, type PublishedSet } from "./published.ts";
 import type { CutRecord, DepthRecord } from "./records.ts";
-
-/** A figure over seeds. */
-export interface Spread {
-  readonly mean: number;
-  /** Sample standard deviation; 0 for one run. */
-  readonly deviation: number;
-  /** Each run's. */
-  readonly values: readonly number[];
-}
 
 export interface FormSummary {
   readonly accuracy: Spread;
@@ -73,17 +65,8 @@ export interface DepthReport {
   readonly runs: readonly { readonly seed: number; readonly cut: string; readonly options: unknown }[];
 }
 
-function spread(values: readonly number[]): Spread {
-  const mean = values.reduce((a, b) => a + b, 0) / values.length;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, deviation: values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : 0, values };
-}
-
 function summarizeForm(forms: readonly FormFigures[]): FormSummary {
-  const optional = (of: (form: FormFigures) => number | null) => {
-    const values = forms.map(of);
-    return values.every((value) => value !== null) ? spread(values) : null;
-  };
+  const optional = (of: (form: FormFigures) => number | null) => optionalSpread(forms.map(of));
   const decided = optional((form) => form.atThreshold?.accuracy ?? null);
   return {
     accuracy: spread(forms.map(({ accuracy }) => accuracy)),
@@ -109,10 +92,8 @@ const PARTS: readonly MeasuredPart[] = ["validation", "test", "evaluation"];
 
 /** @param all figures of the same network by different seeds */
 function summarizeFigures(all: readonly Figures[]) {
-  const mean = (of: (figures: Figures) => number | undefined | null): number | null => {
-    const values = all.map(of);
-    return values.every((value) => typeof value === "number") ? spread(values as number[]).mean : null;
-  };
+  const mean = (of: (figures: Figures) => number | undefined | null): number | null =>
+    optionalSpread(all.map(of))?.mean ?? null;
   const chip = (key: "chip" | "chipUnfolded") => ({
     cycles: mean((figures) => figures[key]?.cycles),
     ram: mean((figures) => figures[key]?.ram.sum),
@@ -134,7 +115,8 @@ function summarizeFigures(all: readonly Figures[]) {
   };
 }
 
-const seriesOf = ({ head, frozen, distilled, tag }: CutRecord) =>
+/** Head and training: what cuts that one line joins have in common. */
+export const seriesOf = ({ head, frozen, distilled, tag }: CutRecord) =>
   [head, frozen ? "frozen" : "unfrozen", ...(distilled ? ["distilled"] : []), ...(tag ? [tag] : [])].join(
     ", ",
   );

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { makeFolder } from "../../data/files.ts";
 import type { TrainingSet } from "../../data/training-set.ts";
+import { ThumbnetError } from "../../errors.ts";
 import { elementCount } from "../../graph/shape.ts";
 import { type EpochOptions, epochBatches } from "../../train/batches.ts";
 import { readNetwork } from "../../train/checkpoint.ts";
@@ -11,7 +12,7 @@ import { parametersChecksum } from "../../train/network/parameters.ts";
 import { Network } from "../../train/network.ts";
 import { freshHead, joinNetworks, type PlainNetwork, tailOf } from "./cut-network.ts";
 import type { Cut } from "./cuts.ts";
-import { type PreparedExamples, Preparer } from "./features.ts";
+import { NO_VARIANT, type PreparedExamples, Preparer } from "./features.ts";
 import { HEAD_PREFIX } from "./heads.ts";
 
 export interface CutOptions {
@@ -69,7 +70,7 @@ export const TRAINING_FOLDER = "training";
 
 /** The data set that a head sees: features in place of inputs. Its test examples are never asked for. */
 function featureSet(data: TrainingSet, cut: Cut, preparer: Preparer): TrainingSet {
-  const validation = preparer.examples(data.validation, elementCount(data.inputShape));
+  const validation = preparer.examples(data.validation, elementCount(data.inputShape), NO_VARIANT);
   const { name, classes, train } = data;
   const inputShape = cut.shape as readonly [number, number, number];
   return { name, classes, inputShape, train, validation, test: validation };
@@ -99,17 +100,30 @@ export async function trainCut(
   const joined = joinNetworks(tail, fresh);
   const student = frozen ? fresh : joined;
   const teacher = lesson && (source.teacher ?? whole);
-  const preparer = new Preparer({ whole, after: frozen ? cut.layer : null, teacher });
+  const preparer = new Preparer({
+    whole,
+    after: frozen ? cut.layer : null,
+    teacher,
+    keeps: !frozen && settings.variants > 0,
+  });
   const elements = elementCount(data.inputShape);
   const inputBatches = source.batches ?? ((epoch: EpochOptions) => epochBatches(data.train, elements, epoch));
-  const isCached =
-    settings.augmentation === 0 &&
-    (frozen || teacher !== null) &&
-    4 * data.train.count * preparer.elements <= options.cacheBytes;
-  let cached: PreparedExamples | null = null;
+  const isStill = settings.augmentation === 0 && settings.mix === 0;
+  const variants = isStill ? 1 : settings.variants;
+  const bytes = 4 * data.train.count * preparer.elements * variants;
+  const fits = bytes <= options.cacheBytes;
+  if (frozen && !isStill && !fits) {
+    const needed = `${variants} variants of ${data.train.count} examples need ${Math.ceil(bytes / 2 ** 20)} MiB`;
+    const found = `${Math.floor(options.cacheBytes / 2 ** 20)} MiB may be used`;
+    throw new ThumbnetError(`${data.name}: features after ${cut.name}: ${needed}, ${found}`);
+  }
+  // Inputs are as quickly made anew as kept; what is kept of them then are the teacher's answers.
+  const isCached = variants > 0 && fits && (frozen || (isStill && teacher !== null));
+  const prepared: PreparedExamples[] = [];
   const cachedBatches = (epoch: EpochOptions) => {
-    cached ??= preparer.examples(data.train, elements);
-    return cached.batches(epoch);
+    const variant = isStill ? 0 : epoch.epoch;
+    prepared[variant] ??= preparer.examples(data.train, elements, epoch);
+    return prepared[variant].batches(epoch);
   };
   const network = new Network(student.description, student.parameters, "student/");
   try {

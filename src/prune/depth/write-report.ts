@@ -19,7 +19,8 @@ export const REPORT_PAGE = "report.html";
  */
 export async function writeDepthReport(out: string, network: NetworkDescription): Promise<DepthReport> {
   const order = cuts(network).map(({ name }) => name);
-  const report = depthReport(await readRecords(out), network.inputShape, classCount(network), order);
+  const records = (await readRecords(out)).map(({ record }) => record);
+  const report = depthReport(records, network.inputShape, classCount(network), order);
   await writeWhole(join(out, REPORT_JSON), formatJson(report));
   await writeWhole(join(out, REPORT_PAGE), depthReportPage(report));
   return report;

@@ -1,17 +1,54 @@
 /** What an input costs that stops at an exit. */
+import type { TrainingSet } from "../../data/training-set.ts";
 import { ThumbnetError } from "../../errors.ts";
 import { operatorCost } from "../../graph/cost.ts";
 import { finalOutput } from "../../graph/exits.ts";
 import type { Graph } from "../../graph/graph.ts";
 import { operatorsFor } from "../../graph/rewrites/exits.ts";
+import { elementCount, formatShape } from "../../graph/shape.ts";
 import { createEmulator } from "../../mcu/emulator.ts";
+import { microjoules } from "../../mcu/energy.ts";
+import { optionalSpread } from "../../report/spread.ts";
 import type { StopCosts } from "./thresholds.ts";
 
 export const EXIT_COSTS = ["macs", "cycles"] as const;
 export type ExitCostName = (typeof EXIT_COSTS)[number];
 
 /** By operator of the graph. */
-export type OperatorCosts = Readonly<Record<ExitCostName, readonly number[] | null>>;
+export interface OperatorCosts {
+  readonly macs: readonly number[];
+  /** Null where the model does not fit the chip. */
+  readonly cycles: readonly number[] | null;
+}
+
+/** Of one inference, or a mean. Cycles, and the energy that they stand for, are null where the model does not fit the chip. */
+export type Costs = Readonly<Record<ExitCostName | "microjoules", number | null>>;
+
+export const withEnergy = (macs: number, cycles: number | null): Costs => ({
+  macs,
+  cycles,
+  microjoules: microjoules(cycles),
+});
+
+export function meanCosts(all: readonly Costs[]): Costs {
+  const mean = (of: keyof Costs) => optionalSpread(all.map((costs) => costs[of]))?.mean ?? null;
+  return { macs: mean("macs"), cycles: mean("cycles"), microjoules: mean("microjoules") };
+}
+
+/** @throws ThumbnetError when a data set does not fit a classifier's inputs and final output, or has nothing to tune on */
+export function checkFit(graph: Graph, data: TrainingSet): void {
+  const input = graph.tensors[graph.inputs[0]!]!;
+  if (graph.inputs.length !== 1 || elementCount(input.shape) !== elementCount(data.inputShape)) {
+    const found = `takes ${formatShape(input.shape)}, the data set ${data.name} has ${formatShape(data.inputShape)}`;
+    throw new ThumbnetError(`${graph.name}: ${found}`);
+  }
+  const classes = elementCount(graph.tensors[finalOutput(graph)]!.shape);
+  if (classes !== data.classes.length) {
+    const found = `gives ${classes} classes, the data set ${data.name} has ${data.classes.length}`;
+    throw new ThumbnetError(`${graph.name}: ${found}`);
+  }
+  if (data.validation.count === 0) throw new ThumbnetError(`${data.name}: has no validation examples`);
+}
 
 /**
  * MACs, and cycles on the emulated chip, of each operator; no cycles where the model does not fit the chip.

@@ -1,7 +1,7 @@
 /** The loss of a network with exits. */
 import * as tf from "@tensorflow/tfjs-core";
 import { type Examples, UNLABELLED } from "../../data/training-set.ts";
-import { blend, type DistillOptions } from "../../train/distill.ts";
+import { blend, type DistillOptions, teaching } from "../../train/distill.ts";
 import { type Evaluation, outputsOf, score } from "../../train/evaluate.ts";
 import type { Network } from "../../train/network.ts";
 import { crossEntropy, type Objective } from "../../train/step.ts";
@@ -24,10 +24,16 @@ const constant = (x: tf.Tensor) => tf.tensor(x.dataSync<"float32">(), x.shape);
  * architectures").
  *
  * @param teacher of the same classes, in inference
+ * @param keeps see `teaching`
  */
-export function exitObjective(teacher: Network | null, { weights, lesson }: ExitLossOptions): Objective {
-  return ({ network, x, targets, training }) => {
-    const answers = teacher && tf.tidy(() => teacher.forward(x));
+export function exitObjective(
+  teacher: Network | null,
+  { weights, lesson }: ExitLossOptions,
+  keeps = false,
+): Objective {
+  const answersTo = teacher && teaching(teacher, keeps);
+  return ({ network, x, targets, batch, training }) => {
+    const answers = answersTo?.(batch, x);
     const [final, ...exits] = network.forwardTo(x, outputLayers(network.description), { training });
     const loss = lesson && answers ? blend(final!, answers, targets, lesson) : crossEntropy(final!, targets);
     return exits.reduce<tf.Scalar>((sum, logits, i) => {

@@ -1,81 +1,126 @@
-/** Networks cut in depth, beside which an early-exit network must stand. */
-import { join } from "node:path";
-import { readWhole } from "../../data/files.ts";
+/** Networks without exits, beside which an early-exit network must stand: measured as it is, on the same examples. */
+import { basename, dirname, join } from "node:path";
+import { isFile, isFolder, readWhole } from "../../data/files.ts";
+import { topClass } from "../../data/top-class.ts";
+import { inputsOf, type TrainingSet } from "../../data/training-set.ts";
 import { ThumbnetError } from "../../errors.ts";
-import { paretoFront } from "../../report/scatter.ts";
-import type { DepthReport } from "../depth/report.ts";
-import { REPORT_JSON } from "../depth/write-report.ts";
-import { EXIT_COSTS, type ExitCostName } from "./costs.ts";
-import type { Costs, TuneReport } from "./tune.ts";
+import { graphFromTflite } from "../../graph/from-tflite.ts";
+import { elementCount } from "../../graph/shape.ts";
+import { type Spread, spread } from "../../report/spread.ts";
+import { loadModel } from "../../runtime/load.ts";
+import { readTflite } from "../../tflite/read.ts";
+import { INT8_FILE } from "../../train/exported-files.ts";
+import { type FoundRecord, readRecords } from "../depth/records.ts";
+import { seriesOf } from "../depth/report.ts";
+import { type Costs, checkFit, meanCosts, operatorCosts, withEnergy } from "./costs.ts";
+
+/** Networks that one line joins; `whole` and `other` are of none. */
+export type StaticSeries = string;
+export const WHOLE_SERIES = "whole networks, trained without exits";
+export const OTHER_SERIES = "other networks";
+
+/** Int8 files of a network, which differ by seed. */
+export interface StaticSource {
+  /** Of the whole network, the cut, the added network or the file. */
+  readonly name: string;
+  readonly series: StaticSeries;
+  readonly files: readonly string[];
+}
 
 export interface StaticNetwork {
-  /** The cut's, `whole`, or that of an added network. */
   readonly name: string;
-  /** Head and training; empty for a whole network. */
-  readonly series: string;
-  /** In int8, on the validation examples: mean and standard deviation over seeds. */
-  readonly accuracy: number;
-  readonly deviation: number;
+  readonly series: StaticSeries;
+  /** In int8, on the validation examples. */
+  readonly accuracy: Spread;
+  /** Mean over seeds. */
   readonly costs: Costs;
 }
 
-/** A static network that no other static one is as cheap as and as accurate as, beside the exits. */
-export interface Comparison {
-  readonly cost: ExitCostName;
-  readonly network: StaticNetwork;
-  /** The best accuracy of exits at no higher mean cost; null: thresholds cannot make it that cheap. */
-  readonly exits: number | null;
+function sourceOf({ folder, record }: FoundRecord, network: string): StaticSource {
+  const files = [join(folder, INT8_FILE)];
+  if (record.kind === "whole") return { name: network, series: WHOLE_SERIES, files };
+  if (record.kind === "added") return { name: record.name, series: OTHER_SERIES, files };
+  return { name: record.cut, series: `${network} cut: ${seriesOf(record)}`, files };
 }
 
 /**
- * The networks that `prune depth` left in a folder.
+ * The networks that `prune depth` left in a folder, or one int8 `.tflite` file.
  *
- * @param byNetwork whether agreement with the whole network is wanted in place of accuracy
- * @throws ThumbnetError when the folder holds no report, or one of another data set
+ * @throws ThumbnetError when there is neither
  */
-export async function readStatic(folder: string, data: string, byNetwork: boolean): Promise<StaticNetwork[]> {
-  const path = join(folder, REPORT_JSON);
-  const fail = (problem: string) => new ThumbnetError(`${path}: ${problem}`);
-  let report: DepthReport;
-  try {
-    report = JSON.parse(new TextDecoder().decode(await readWhole(path)));
-  } catch (error) {
-    if (error instanceof ThumbnetError) throw error;
-    throw fail("is no report of thumbnet prune depth");
+export async function findStatic(path: string): Promise<StaticSource[]> {
+  if (await isFile(path)) {
+    const name = `${basename(dirname(path))}/${basename(path, ".tflite")}`;
+    return [{ name, series: OTHER_SERIES, files: [path] }];
   }
-  if (!Array.isArray(report?.entries)) throw fail("is no report of thumbnet prune depth");
-  if (report.data !== data) throw fail(`is of the data set ${report.data}, not ${data}`);
-  return report.entries.flatMap(({ name, series, costs, accuracy }) => {
-    const form = accuracy.validation?.int8;
-    if (form === undefined) return [];
-    const right = byNetwork ? form.agreement : form.accuracy;
-    const { macs, cycles } = costs;
-    const { mean, deviation } = right ?? { mean: 1, deviation: 0 };
-    return [{ name, series, accuracy: mean, deviation, costs: { macs, cycles } }];
-  });
+  const records = (await isFolder(path)) ? await readRecords(path) : [];
+  const whole = records.find(({ record }) => record.kind === "whole")?.record;
+  if (whole?.kind !== "whole") throw new ThumbnetError(`${path}: holds no results of thumbnet prune depth`);
+  const groups = new Map<string, StaticSource>();
+  for (const found of records) {
+    const source = sourceOf(found, whole.network);
+    const key = JSON.stringify([source.series, source.name]);
+    const files = [...(groups.get(key)?.files ?? []), ...source.files];
+    groups.set(key, { ...source, files });
+  }
+  return [...groups.values()];
 }
 
-/** The Pareto front of static networks by a cost, from the cheapest. */
-export function staticFront(networks: readonly StaticNetwork[], cost: ExitCostName): StaticNetwork[] {
-  const points = networks.flatMap((network) => {
-    const x = network.costs[cost];
-    return x === null ? [] : [{ x, y: network.accuracy, network }];
-  });
-  return paretoFront(points).map(({ network }) => network);
+interface Measured {
+  readonly accuracy: number;
+  readonly costs: Costs;
 }
 
-/** The front of static networks, each beside the exits at its cost. */
-export function compareWithStatic(
-  { curves }: Pick<TuneReport, "curves">,
-  networks: readonly StaticNetwork[],
-): Comparison[] {
-  return EXIT_COSTS.flatMap((cost) => {
-    const curve = curves[cost];
-    if (curve === null) return [];
-    return staticFront(networks, cost).map((network): Comparison => {
-      const cheaper = curve.filter((point) => point.cost <= network.costs[cost]!);
-      const exits = cheaper.length === 0 ? null : Math.max(...cheaper.map(({ accuracy }) => accuracy));
-      return { cost, network, exits };
-    });
-  });
+async function measureFile(
+  path: string,
+  { validation, ...data }: TrainingSet,
+  labels: readonly Uint16Array[],
+  onExample: () => void,
+): Promise<Measured> {
+  const bytes = await readWhole(path);
+  const graph = graphFromTflite(readTflite(bytes, path), path);
+  if (graph.exits?.length)
+    throw new ThumbnetError(`${path}: has early exits; --static takes networks without`);
+  checkFit(graph, { ...data, validation });
+  const elements = elementCount(data.inputShape);
+  const model = await loadModel(bytes, { name: path });
+  let right = 0;
+  try {
+    for (let i = 0; i < validation.count; i++) {
+      const top = topClass(model.run(inputsOf(validation, [i], elements)));
+      right += labels.filter((own) => own[i] === top).length;
+      onExample();
+    }
+  } finally {
+    model.dispose();
+  }
+  const { costs } = operatorCosts(graph, bytes, inputsOf(validation, [0], elements));
+  const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+  return {
+    accuracy: right / validation.count / labels.length,
+    costs: withEnergy(sum(costs.macs), costs.cycles && sum(costs.cycles)),
+  };
+}
+
+/**
+ * Runs static networks on validation examples, and one of these on the emulated chip.
+ *
+ * @param labels the classes that count as right; of several lists the mean is taken
+ * @param onExample called after each example of each file, for progress
+ * @throws ThumbnetError when a file is no int8 network that fits the data, or has exits
+ */
+export async function measureStatic(
+  sources: readonly StaticSource[],
+  data: TrainingSet,
+  labels: readonly Uint16Array[],
+  onExample: () => void = () => {},
+): Promise<StaticNetwork[]> {
+  const networks: StaticNetwork[] = [];
+  for (const { name, series, files } of sources) {
+    const measured: Measured[] = [];
+    for (const file of files) measured.push(await measureFile(file, data, labels, onExample));
+    const accuracy = spread(measured.map((one) => one.accuracy));
+    networks.push({ name, series, accuracy, costs: meanCosts(measured.map(({ costs }) => costs)) });
+  }
+  return networks;
 }

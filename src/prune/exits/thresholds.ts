@@ -114,17 +114,30 @@ export class ThresholdSearch {
     return this.at(thresholds);
   }
 
-  /** Points from the most accurate to the cheapest, none cheaper and as accurate as another. */
+  /**
+   * Points from the cheapest to the most accurate, none cheaper and as accurate as another: all there are of up to two
+   * exits whose classes share a threshold, else those that some price makes best.
+   */
   front(): OperatingPoint[] {
     const unit = Math.max(...this.#situation.costs);
     const prices = [0, ...Array.from({ length: PRICES }, (_, i) => LEAST_PRICE * PRICE_STEP ** i)];
-    const points = [this.never(), ...prices.map((price) => this.byPrice(price / unit))];
-    if (this.#groups === 1 && this.#confidence.length === 1) {
-      for (let threshold = 1; threshold < NEVER; threshold++) points.push(this.at([[threshold]]));
-    }
-    return paretoFront(points.map((point) => ({ x: point.cost, y: point.accuracy, point }))).map(
-      ({ point }) => point,
+    return frontOf([
+      this.never(),
+      ...prices.map((price) => this.byPrice(price / unit)),
+      ...(this.#groups === 1 && this.#confidence.length <= 2 ? this.#all() : []),
+    ]);
+  }
+
+  /** The front of all thresholds that one exit or two can have. */
+  #all(): OperatingPoint[] {
+    const last = this.#confidence.length - 1;
+    const firsts = last === 0 ? [[]] : Array.from({ length: NEVER }, (_, i) => [[i + 1]]);
+    const points = firsts.flatMap((first) =>
+      this.#sweep([...first, [NEVER]], last, 0).map(({ accuracy, cost }, i) => {
+        return { accuracy, cost, thresholds: [...first, [i + 1]] };
+      }),
     );
+    return frontOf(points).map(({ thresholds }) => this.at(thresholds));
   }
 
   /** What each threshold of one exit and group gives, the others being what they are: from 1 to `NEVER`. */
@@ -195,6 +208,9 @@ export class ThresholdSearch {
     return best;
   }
 }
+
+const frontOf = <T extends Gain>(points: readonly T[]): T[] =>
+  paretoFront(points.map((point) => ({ x: point.cost, y: point.accuracy, point }))).map(({ point }) => point);
 
 /** Of accuracy, for a whole network's cost: from hardly any to more than any network is worth. */
 const LEAST_PRICE = 1e-4;

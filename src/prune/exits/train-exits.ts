@@ -175,7 +175,7 @@ class ExitTraining {
         ...this.#reports(0, 1),
         ...(batches && { batches }),
         identity: exitIdentity(plain, teacher, this.#options),
-        objective: exitObjective(teacher, { weights, lesson }),
+        objective: exitObjective(teacher, { weights, lesson }, settings.variants > 0),
         validate: (candidate) => validateExits(candidate, data.validation, labels, weights),
         rateFactor: (parameter) => (trunk.has(parameter) ? trunkRate : 1),
       });

@@ -6,13 +6,22 @@ import { finalOutput } from "../../graph/exits.ts";
 import { graphFromTflite } from "../../graph/from-tflite.ts";
 import type { Exit, ExitCriterion, Graph } from "../../graph/graph.ts";
 import { withExits } from "../../graph/rewrites/exits.ts";
-import { elementCount, formatShape } from "../../graph/shape.ts";
+import { elementCount } from "../../graph/shape.ts";
 import { tfliteFromGraph } from "../../graph/to-tflite.ts";
 import { loadModel } from "../../runtime/load.ts";
 import { readTflite } from "../../tflite/read.ts";
 import { writeTflite } from "../../tflite/write.ts";
 import { type ExitAnswers, exitAnswers, someAnswers } from "./answers.ts";
-import { type ExitCostName, type OperatorCosts, operatorCosts, stopCosts } from "./costs.ts";
+import {
+  type Costs,
+  checkFit,
+  type ExitCostName,
+  meanCosts,
+  type OperatorCosts,
+  operatorCosts,
+  stopCosts,
+  withEnergy,
+} from "./costs.ts";
 import { chooseThresholds, NEVER, type OperatingPoint, type Target, ThresholdSearch } from "./thresholds.ts";
 
 /** What is wanted, on validation examples. */
@@ -36,9 +45,6 @@ export interface TuneOptions {
   /** Of the halves for the held-out figures. */
   readonly seed: number;
 }
-
-/** MACs and cycles; null where the model does not fit the chip. */
-export type Costs = Readonly<Record<ExitCostName, number | null>>;
 
 /** A place where inputs stop: an exit, or the end. */
 export interface TunedStop {
@@ -99,6 +105,8 @@ export interface Tuned {
   readonly graph: Graph;
   /** The int8 `.tflite` with the exits in use and their thresholds. */
   readonly bytes: Uint8Array;
+  /** The class of each validation example that counted as right. */
+  readonly labels: Uint16Array;
   readonly report: TuneReport;
 }
 
@@ -177,7 +185,7 @@ class Tuning {
 
   #each(of: (operators: readonly number[]) => number): Costs {
     const { macs, cycles } = this.#costs;
-    return { macs: of(macs!), cycles: cycles && of(cycles) };
+    return withEnergy(of(macs), cycles && of(cycles));
   }
 
   /** Of an input that stops at a place. */
@@ -209,11 +217,7 @@ class Tuning {
     });
     const [a, b] = results;
     if (!a || !b) return null;
-    const middleOf = (x: number | null, y: number | null) => (x === null || y === null ? null : (x + y) / 2);
-    return {
-      loss: (a.loss + b.loss) / 2,
-      mean: { macs: middleOf(a.mean.macs, b.mean.macs), cycles: middleOf(a.mean.cycles, b.mean.cycles) },
-    };
+    return { loss: (a.loss + b.loss) / 2, mean: meanCosts([a.mean, b.mean]) };
   }
 }
 
@@ -221,22 +225,6 @@ const share = (top: Uint16Array, labels: Uint16Array) =>
   top.reduce((sum, value, i) => sum + (value === labels[i] ? 1 : 0), 0) / labels.length;
 
 const wholeAccuracy = ({ final, labels }: ExitAnswers): number => share(final.top, labels);
-
-function checkFit(graph: Graph, data: TrainingSet): void {
-  if (!graph.exits?.length)
-    throw new ThumbnetError(`${graph.name}: has no exits: thumbnet exits train makes some`);
-  const input = graph.tensors[graph.inputs[0]!]!;
-  if (graph.inputs.length !== 1 || elementCount(input.shape) !== elementCount(data.inputShape)) {
-    const found = `takes ${formatShape(input.shape)}, the data set ${data.name} has ${formatShape(data.inputShape)}`;
-    throw new ThumbnetError(`${graph.name}: ${found}`);
-  }
-  const classes = elementCount(graph.tensors[finalOutput(graph)]!.shape);
-  if (classes !== data.classes.length) {
-    const found = `gives ${classes} classes, the data set ${data.name} has ${data.classes.length}`;
-    throw new ThumbnetError(`${graph.name}: ${found}`);
-  }
-  if (data.validation.count === 0) throw new ThumbnetError(`${data.name}: has no validation examples`);
-}
 
 /** Why no thresholds fulfil a target. */
 function unreachable(
@@ -272,6 +260,8 @@ export async function tuneExits(
   onExample: () => void = () => {},
 ): Promise<Tuned> {
   const source = graphFromTflite(readTflite(tflite, name), name);
+  if (!source.exits?.length)
+    throw new ThumbnetError(`${name}: has no exits: thumbnet exits train makes some`);
   checkFit(source, data);
   const silent = source.exits!.map((exit) => ({ ...exit, thresholds: [1] }));
   const graph = withExits(source, silent);
@@ -329,5 +319,5 @@ export async function tuneExits(
       cycles: tuning.curve(answers, used, "cycles"),
     },
   };
-  return { graph: tuned, bytes: writeTflite(tfliteFromGraph(tuned)), report };
+  return { graph: tuned, bytes: writeTflite(tfliteFromGraph(tuned)), labels: answers.labels, report };
 }

@@ -16,26 +16,16 @@ import { readTflite } from "../../../src/tflite/read.ts";
 import { writeTflite } from "../../../src/tflite/write.ts";
 import { trainingBackend } from "../../../src/train/backend.ts";
 import { networkFromGraph } from "../../../src/train/import-tflite.ts";
-import { layerShapes, type NetworkDescription } from "../../../src/train/network/description.ts";
-import { classifier, convUnit, separableUnit } from "../../../src/train/network/factories.ts";
+import { layerShapes } from "../../../src/train/network/description.ts";
 import { graphFromNetwork } from "../../../src/train/network/to-graph.ts";
 import { Network } from "../../../src/train/network.ts";
-import { randomInput, randomParameters, stripes } from "../../support/networks.ts";
+import { randomInput, randomParameters, smallNetwork, stripes } from "../../support/networks.ts";
 
 beforeAll(async () => {
   await trainingBackend("cpu");
 });
 
-const WHOLE: NetworkDescription = {
-  name: "small",
-  inputShape: [8, 8, 1],
-  layers: [
-    ...convUnit("conv1", 8, [3, 3], [1, 1]),
-    ...separableUnit("block1", 8),
-    ...separableUnit("block2", 8),
-    ...classifier(2, 0),
-  ],
-};
+const WHOLE = smallNetwork();
 const PLAIN = { description: WHOLE, parameters: randomParameters(WHOLE, 5) };
 const HEADS = [
   ["conv1", "4s2"],
@@ -235,7 +225,7 @@ describe("the joint loss", () => {
         ? (tf.oneHot(tf.tensor1d(Array.from(examples.labels), "int32"), 2) as tf.Tensor2D)
         : tf.zeros<tf.Rank.R2>([6, 2]);
       const objective = exitObjective(null, { weights, lesson });
-      const batch = { indices: new Uint32Array(6), inputs, labels: examples.labels };
+      const batch = { indices: new Uint32Array(6), variant: 0, inputs, labels: examples.labels };
       const { value, grads } = tf.variableGrads(
         () => objective({ network, x, targets, batch, training: { seed: 1 } }),
         network.trainable(),

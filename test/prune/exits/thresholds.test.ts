@@ -100,6 +100,11 @@ describe("the search", () => {
     const found = chooseThresholds(search, search.front(), { kind: "accuracy", atLeast })!;
     expect(found.cost).toBeCloseTo(best, 9);
     expect(found.accuracy).toBeGreaterThanOrEqual(atLeast);
+    const front = search.front();
+    const missed = all.filter(
+      (one) => !front.some(({ accuracy, cost }) => accuracy >= one.accuracy && cost <= one.cost + 1e-9),
+    );
+    expect(missed).toEqual([]);
   });
 
   test("a threshold for each class is at least as good as one for all", () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -9,8 +9,10 @@ import { finalOutput } from "../../../src/graph/exits.ts";
 import { withExits } from "../../../src/graph/rewrites/exits.ts";
 import { tfliteFromGraph } from "../../../src/graph/to-tflite.ts";
 import type { PlainNetwork } from "../../../src/prune/depth/cut-network.ts";
+import { withEnergy } from "../../../src/prune/exits/costs.ts";
+import { exitReport } from "../../../src/prune/exits/report.ts";
 import { exitReportPage } from "../../../src/prune/exits/report-html.ts";
-import { compareWithStatic } from "../../../src/prune/exits/static.ts";
+import { findStatic, measureStatic, type StaticNetwork } from "../../../src/prune/exits/static.ts";
 import {
   type ExitTrainHooks,
   type ExitTrainOptions,
@@ -19,24 +21,20 @@ import {
 import { type TuneOptions, tuneExits } from "../../../src/prune/exits/tune.ts";
 import { drawExamples } from "../../../src/quantize/from-set.ts";
 import { quantizeGraph } from "../../../src/quantize/quantize.ts";
+import { spread } from "../../../src/report/spread.ts";
 import { loadModel } from "../../../src/runtime/load.ts";
 import { writeTflite } from "../../../src/tflite/write.ts";
 import { trainingBackend } from "../../../src/train/backend.ts";
-import type { NetworkDescription } from "../../../src/train/network/description.ts";
-import { classifier, convUnit, separableUnit } from "../../../src/train/network/factories.ts";
 import { graphFromNetwork } from "../../../src/train/network/to-graph.ts";
-import { randomParameters, stripeSet, stripes } from "../../support/networks.ts";
+import {
+  randomParameters,
+  SHORT_TRAINING,
+  smallNetwork,
+  stripeSet,
+  stripes,
+} from "../../support/networks.ts";
 
-const NETWORK: NetworkDescription = {
-  name: "small",
-  inputShape: [8, 8, 1],
-  layers: [
-    ...convUnit("conv1", 8, [3, 3], [1, 1]),
-    ...separableUnit("block1", 8),
-    ...separableUnit("block2", 8),
-    ...classifier(2, 0),
-  ],
-};
+const NETWORK = smallNetwork();
 const PLAIN = { description: NETWORK, parameters: randomParameters(NETWORK, 5) };
 const DATA = stripeSet();
 
@@ -50,17 +48,7 @@ const OPTIONS: ExitTrainOptions = {
   trunkRate: 1,
   dropout: 0,
   lesson: null,
-  train: {
-    epochs: 6,
-    batch: 16,
-    seed: 1,
-    schedule: { kind: "cosine", rate: 0.02, warmup: 1 },
-    labelSmoothing: 0,
-    weightDecay: 0,
-    average: 0.9,
-    patience: 0,
-    augmentation: 1,
-  },
+  train: { ...SHORT_TRAINING, seed: 1, schedule: { kind: "cosine", rate: 0.02, warmup: 1 } },
   cacheBytes: 2 ** 24,
 };
 
@@ -256,24 +244,45 @@ describe("tuning", () => {
   });
 
   test("stands beside static networks in table and plot", async () => {
-    const { report } = await tuneExits(file, "small.tflite", hard, TUNE);
-    const { whole, curves } = report;
-    const at = (share: number) => Math.round(share * whole.costs.macs!);
-    const of = (name: string, accuracy: number, macs: number) =>
-      ({ name, series: "<8>, frozen", accuracy, deviation: 0, costs: { macs, cycles: null } }) as const;
+    const { report: own } = await tuneExits(file, "small.tflite", hard, TUNE);
+    const at = (share: number) => Math.round(share * own.whole.costs.macs!);
+    const of = (name: string, accuracy: number, macs: number): StaticNetwork => ({
+      ...{ name, series: "<8>, frozen", accuracy: spread([accuracy]), costs: withEnergy(macs, null) },
+    });
     const statics = [of("better", 1, at(1.2)), of("none", 0.4, 1), of("beaten", 0.5, at(1.3))];
-    const comparison = compareWithStatic(report, statics);
+    const report = exitReport([own], statics, "thumbnet exits tune");
     const best = Math.max(
-      ...curves.macs!.filter(({ cost }) => cost <= at(1.2)).map(({ accuracy }) => accuracy),
+      ...own.curves.macs!.filter(({ cost }) => cost <= at(1.2)).map(({ accuracy }) => accuracy),
     );
-    expect(comparison).toEqual([
+    expect(report.comparison).toEqual([
       { cost: "macs", network: statics[1], exits: null },
       { cost: "macs", network: statics[0], exits: best },
     ]);
-    const page = exitReportPage({ ...report, statics, comparison, command: "thumbnet exits tune" });
-    expect(page).toContain("cut: &lt;8&gt;, frozen");
+    expect(own.mean.microjoules! / own.mean.cycles!).toBeCloseTo(0.00066, 9);
+    const page = exitReportPage(report);
+    expect(page).toContain("&lt;8&gt;, frozen");
     expect(page).toContain("cheaper than any");
+    expect(page).toMatch(/By MACs: at or above the Pareto front of .* on, up to better at [\d,]+ MACs/);
+    expect(page).toMatch(/µJ: [\d,]+ .* on average, [\d,]+ .* at worst/);
     expect(page.match(/<svg viewBox="0 0 560/g)).toHaveLength(2);
+  });
+
+  test("static files are measured on the same examples, and cost what they do without exits", async () => {
+    const { report, labels, graph } = await tuneExits(file, "small.tflite", hard, {
+      ...TUNE,
+      byNetwork: true,
+    });
+    const path = join(newFolder(), "plain.tflite");
+    writeFileSync(path, writeTflite(tfliteFromGraph(withExits(graph, []))));
+    const [source] = await findStatic(path);
+    const half = labels.map((label, i) => (i % 2 === 0 ? label : 1 - label));
+    const measure = (...all: Uint16Array[]) => measureStatic([source!], hard, all);
+    const [same] = await measure(labels);
+    expect(same!.accuracy.mean).toBe(1);
+    expect(same!.costs.macs).toBe(report.whole.costs.macs);
+    expect((await measure(labels, half))[0]!.accuracy.mean).toBe(0.75);
+    writeFileSync(path, file);
+    await expect(measure(labels)).rejects.toThrow("plain.tflite: has early exits");
   });
 
   test("refuses a model without exits, or other data", async () => {
