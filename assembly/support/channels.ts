@@ -2,7 +2,7 @@
  * Requantisation eight channels at a time (SIMD). A block holds for eight channels what the form needs that was
  * proven for all of them (see `solve.ts`, `pack_block.ts`), padded with zeros past the last channel:
  *
- *     0 form as stored, product shift, output shift, least output (the last three for TWO_PART only)
+ *     0 form as stored; product shift, output shift, least output for TWO_PART; bits of channels for MIXED
  *    16 bias (less the origin)   48 scale, multiplier or high factor   80 offset or 2^(30 - right shift)
  *   112 offset below zero less offset, shift or low factor
  */
@@ -19,6 +19,11 @@ export const EXTRA: usize = 112;
 /** FLOAT as stored where the least and the largest output are not those of int8, at which vectors saturate anyhow. */
 export const FLOAT_CLAMPED: i32 = 5;
 export const FLOAT_SIGN_CLAMPED: i32 = 6;
+/**
+ * FLOAT_SIGN as stored where it is not proven for some of eight channels: bits of the second word of the block. Those have
+ * a multiplier and a shift, and are done again one by one.
+ */
+export const MIXED: i32 = 7;
 
 /** The first channel of the block that holds channel `first`: whole blocks, the last of them over its neighbour. */
 // @ts-ignore: decorator
@@ -278,7 +283,23 @@ export function storeOne(low: v128, high: v128, block: usize, out: usize, count:
 }
 
 function storeKeptOne(block: usize, out: usize, count: i32): void {
-  storeOther(v128.load(kept), v128.load(kept, 16), block, out, count);
+  if (load<i32>(block) == MIXED) {
+    const words = keptWords(0, block);
+    v128.store_lane<i64>(out, i8x16.narrow_i16x8_s(words, words), 0);
+    storeExact(block, 0, out);
+  } else {
+    storeOther(v128.load(kept), v128.load(kept, 16), block, out, count);
+  }
+}
+
+/** The channels of a kept pixel that a MIXED block has to have done one by one. */
+function storeExact(block: usize, pixel: usize, out: usize): void {
+  for (let bits = load<i32>(block, 4); bits != 0; bits &= bits - 1) {
+    const c = <usize>ctz(bits);
+    const at = block + (c << 2);
+    const value = target.zeroPoint + requantize(load<i32>(kept + pixel * 32 + (c << 2)), load<i32>(at, SCALE), load<i32>(at, EXTRA));
+    store<i8>(out + c, <i8>min(max(value, -128), 127));
+  }
 }
 
 function storeOther(low: v128, high: v128, block: usize, out: usize, count: i32): void {
@@ -304,7 +325,7 @@ function keptWords(pixel: usize, block: usize): v128 {
 
 export function storeKept(block: usize, out0: usize, out1: usize, out2: usize, out3: usize, count: i32): void {
   const form = load<i32>(block);
-  if (form == FLOAT_SIGN || form == FLOAT) {
+  if (form == FLOAT_SIGN || form == FLOAT || form == MIXED) {
     // With FLOAT the addend is zero.
     const first = i8x16.narrow_i16x8_s(keptWords(0, block), keptWords(1, block));
     const second = i8x16.narrow_i16x8_s(keptWords(2, block), keptWords(3, block));
@@ -313,6 +334,12 @@ export function storeKept(block: usize, out0: usize, out1: usize, out2: usize, o
       v128.store_lane<i64>(out1, first, 1);
       v128.store_lane<i64>(out2, second, 0);
       v128.store_lane<i64>(out3, second, 1);
+      if (form == MIXED) {
+        storeExact(block, 0, out0);
+        storeExact(block, 1, out1);
+        storeExact(block, 2, out2);
+        storeExact(block, 3, out3);
+      }
     } else {
       storeSome(out0, <u64>i64x2.extract_lane(first, 0), count);
       storeSome(out1, <u64>i64x2.extract_lane(first, 1), count);

@@ -7,6 +7,7 @@ import {
   FLOAT_CLAMPED,
   FLOAT_SIGN_CLAMPED,
   isPlain,
+  MIXED,
   OFFSET,
   SCALE,
 } from "./channels";
@@ -23,6 +24,9 @@ import {
   solve,
   TWO_PART,
 } from "./solve";
+
+/** So many channels of a block are done in integers one by one; with more, all eight are done that way. */
+const MOST_EXACT: i32 = 2;
 
 /** How many channels each form was chosen for, since the module was instantiated: u32 by form. */
 export const formCounts = memory.data(20);
@@ -131,15 +135,30 @@ function isLikeLast(): bool {
   return isWithin(a, solution);
 }
 
+/** Fills a channel's place in a MIXED block, as one that is done in integers. */
+function packExact(at: usize, i: i32, c: i32): void {
+  const t = tables.requantization;
+  if (isTwoPart(t)) return;
+  store<i32>(at, startOf(t, c, sumAt(i).weights), BIAS);
+  store<i32>(at, multiplierOf(t, c), SCALE);
+  store<i32>(at, shiftOf(t, c), EXTRA);
+}
+
 /** Fills a channel's place in a block; the form that was proven, INTEGER where none was. */
 function packFloat(block: usize, i: i32, c: i32): i32 {
   const at = block + (<usize>i << 2);
-  if (!setChannel(i, c)) return INTEGER;
+  if (!setChannel(i, c)) {
+    packExact(at, i, c);
+    return INTEGER;
+  }
   if (!isLikeLast()) {
     lastForm = solve(channel, solution);
     memory.copy(changetype<usize>(last), changetype<usize>(channel), offsetof<Channel>());
   }
-  if (lastForm == INTEGER) return INTEGER;
+  if (lastForm == INTEGER) {
+    packExact(at, i, c);
+    return INTEGER;
+  }
   store<i32>(at, startOf(tables.requantization, c, sumAt(i).weights) - solution.origin, BIAS);
   store<f32>(at, solution.scale, SCALE);
   store<f32>(at, solution.offset, OFFSET);
@@ -176,18 +195,36 @@ function packIntegers(block: usize, first: i32, count: i32): i32 {
 }
 
 /**
- * Fills the block of channels [start, start + 8) by the cheapest form that is proven for all of them; FLOAT_SIGN does for
- * channels of form FLOAT as well. `channels` is the end of the channels, `counted` how many of them are new. `tables` and
+ * Fills the block of channels [start, start + 8) by the cheapest form that is proven for all of them, or for all but few;
+ * FLOAT_SIGN does for channels of form FLOAT as well. `channels` is the end of the channels, `counted` how many of them are new. `tables` and
  * the sums of the channels are set.
  */
 export function packBlock(block: usize, start: i32, channels: i32, counted: i32): void {
   const count = min(CHANNELS, channels - start);
   memory.fill(block, 0, BLOCK_BYTES);
   let form = FLOAT;
-  for (let i = 0; i < count && form < INTEGER; i++) form = max(form, packFloat(block, i, start + i));
-  if (form == INTEGER) form = packIntegers(block, start, count);
+  let exact = 0;
+  for (let i = 0; i < count; i++) {
+    const found = packFloat(block, i, start + i);
+    if (found == INTEGER) exact |= 1 << i;
+    else form = max(form, found);
+  }
   const isWhole = tables.low == -128 && tables.high == 127;
-  store<i32>(block, isWhole || form > FLOAT_SIGN ? form : form == FLOAT ? FLOAT_CLAMPED : FLOAT_SIGN_CLAMPED);
+  const isMixed = exact != 0 && isWhole && count == CHANNELS && popcnt(exact) <= MOST_EXACT && !isTwoPart(tables.requantization);
+  if (exact != 0 && !isMixed) form = packIntegers(block, start, count);
+  if (isMixed) {
+    form = FLOAT_SIGN;
+    store<i32>(block, MIXED);
+    store<i32>(block, exact, 4);
+  } else {
+    store<i32>(block, isWhole || form > FLOAT_SIGN ? form : form == FLOAT ? FLOAT_CLAMPED : FLOAT_SIGN_CLAMPED);
+  }
+  const alone = isMixed ? popcnt(exact >> (count - counted)) : 0;
+  addCount(form, counted - alone);
+  addCount(INTEGER, alone);
+}
+
+function addCount(form: i32, channels: i32): void {
   const counter = formCounts + (<usize>form << 2);
-  store<u32>(counter, load<u32>(counter) + counted);
+  store<u32>(counter, load<u32>(counter) + channels);
 }
