@@ -49,22 +49,32 @@ function averagePlain(r: AvgPoolS8Record, corner: usize, rows: i32, columns: i32
   }
 }
 
+/** So many int8 add up to an int16, whatever they are. */
+const WORDS: i32 = 256;
+
 function averageVector(r: AvgPoolS8Record, corner: usize, rows: i32, columns: i32, output: usize): void {
   const channels = <i32>r.inputChannels;
   const stride = <i32>r.inputWidth * channels;
   const low = i8x16.splat(r.activationMin);
   const high = i8x16.splat(r.activationMax);
   for (let c = 0; c < channels; c += CHANNELS) {
-    let sum0 = i32x4.splat(0), sum1 = sum0;
+    let sum0 = i32x4.splat(0), sum1 = sum0, words = sum0;
+    let room = WORDS;
     for (let y = 0; y < rows; y++) {
       let pixel = corner + (y * stride + c);
       for (let x = 0; x < columns; x++) {
-        const a = v128.load_ext<i8>(pixel);
-        sum0 = i32x4.add(sum0, i32x4.extend_low_i16x8_s(a));
-        sum1 = i32x4.add(sum1, i32x4.extend_high_i16x8_s(a));
+        words = i16x8.add(words, v128.load_ext<i8>(pixel));
         pixel += channels;
+        if (--room == 0) {
+          sum0 = i32x4.add(sum0, i32x4.extend_low_i16x8_s(words));
+          sum1 = i32x4.add(sum1, i32x4.extend_high_i16x8_s(words));
+          words = i32x4.splat(0);
+          room = WORDS;
+        }
       }
     }
+    sum0 = i32x4.add(sum0, i32x4.extend_low_i16x8_s(words));
+    sum1 = i32x4.add(sum1, i32x4.extend_high_i16x8_s(words));
     const count = rows * columns;
     storeBytes(output + c, narrow(divideLanes(sum0, count), divideLanes(sum1, count), low, high), channels - c);
   }

@@ -4,6 +4,7 @@
  * have a zero point. See docs/arithmetic.md.
  */
 import { biasHigh, biasLow, BLOCK_BYTES, CHANNELS, setTarget, storeOne } from "../support/channels";
+import { addDot } from "../support/dot";
 import { widen } from "../support/gemm";
 import { addressOf } from "../support/operand";
 import { packBlock, setSumRange, setTables, widenSumRange } from "../support/pack_block";
@@ -110,15 +111,15 @@ function rowVector(
     for (; p + 1 < pairs; p += 2) {
       const at = <usize>p << 3;
       const x = v128.load_splat<i32>(scratch + (<usize>p << 2)), y = v128.load_splat<i32>(scratch + (<usize>p << 2), 4);
-      a = i32x4.add(a, i32x4.dot_i16x8_s(x, v128.load_ext<i8>(weights + at)));
-      b = i32x4.add(b, i32x4.dot_i16x8_s(x, v128.load_ext<i8>(next + at)));
-      a1 = i32x4.add(a1, i32x4.dot_i16x8_s(y, v128.load_ext<i8>(weights + at, 8)));
-      b1 = i32x4.add(b1, i32x4.dot_i16x8_s(y, v128.load_ext<i8>(next + at, 8)));
+      a = addDot(a, x, v128.load_ext<i8>(weights + at));
+      b = addDot(b, x, v128.load_ext<i8>(next + at));
+      a1 = addDot(a1, y, v128.load_ext<i8>(weights + at, 8));
+      b1 = addDot(b1, y, v128.load_ext<i8>(next + at, 8));
     }
     if (p < pairs) {
       const x = v128.load_splat<i32>(scratch + (<usize>p << 2));
-      a = i32x4.add(a, i32x4.dot_i16x8_s(x, v128.load_ext<i8>(weights + (<usize>p << 3))));
-      b = i32x4.add(b, i32x4.dot_i16x8_s(x, v128.load_ext<i8>(next + (<usize>p << 3))));
+      a = addDot(a, x, v128.load_ext<i8>(weights + (<usize>p << 3)));
+      b = addDot(b, x, v128.load_ext<i8>(next + (<usize>p << 3)));
     }
     storeOne(i32x4.add(a, a1), i32x4.add(b, b1), packed, output + c, channels - c);
     weights += block << 1;

@@ -65,18 +65,18 @@ function pointwiseVector(r: PointwiseS8Record, input: usize, output: usize, pack
   setWindow(depth, 1, 0, 1, 0);
   setTarget(channels, channels, r.outputZeroPoint, r.activationMin, r.activationMax);
   let left = <i32>r.pixels;
-  while (left >= PIXELS) {
-    const groups = min(chunk, left) / PIXELS;
-    widenGroups(scratch, input, depth, groups);
-    multiplyGroups(scratch, groups, packed, output);
-    const done = groups * PIXELS;
-    input += done * depth;
-    output += done * channels;
-    left -= done;
+  while (left > 1) {
+    // A single pixel is quicker alone.
+    const count = min(chunk, (left & (PIXELS - 1)) == 1 ? left - 1 : left);
+    widenGroups(scratch, input, depth, count);
+    multiplyGroups(scratch, count, packed, output);
+    input += count * depth;
+    output += count * channels;
+    left -= count;
   }
   if (left > 0) {
-    widen(scratch, input, left * depth);
-    setPixels(left, left, depth << 1, 0);
+    widen(scratch, input, depth);
+    setPixels(1, 1, 0, 0);
     multiplyPixels(scratch, packed, output);
   }
 }

@@ -2,7 +2,7 @@
  * Requantisation eight channels at a time (SIMD). A block holds for eight channels what the form needs that was
  * proven for all of them (see `solve.ts`, `pack_block.ts`), padded with zeros past the last channel:
  *
- *     0 form as stored, product shift, output shift, least output (the last three for TWO_PART only)
+ *     0 form as stored; product shift, output shift, least output for TWO_PART; bits of channels for MIXED
  *    16 bias (less the origin)   48 scale, multiplier or high factor   80 offset or 2^(30 - right shift)
  *   112 offset below zero less offset, shift or low factor
  */
@@ -19,6 +19,11 @@ export const EXTRA: usize = 112;
 /** FLOAT as stored where the least and the largest output are not those of int8, at which vectors saturate anyhow. */
 export const FLOAT_CLAMPED: i32 = 5;
 export const FLOAT_SIGN_CLAMPED: i32 = 6;
+/**
+ * FLOAT_SIGN as stored where it is not proven for some of eight channels: bits of the second word of the block. Those have
+ * a multiplier and a shift, and are done again one by one.
+ */
+export const MIXED: i32 = 7;
 
 /** The first channel of the block that holds channel `first`: whole blocks, the last of them over its neighbour. */
 // @ts-ignore: decorator
@@ -153,11 +158,26 @@ function requantizeOther(low: v128, high: v128, block: usize): v128 {
   return narrow(low, high, i8x16.splat(<i8>target.low), i8x16.splat(<i8>target.high));
 }
 
-/** Whether a block is of the form that needs no clamp, and has eight channels to be stored. */
+/** Whether a block is of the form that needs no clamp. */
+// @ts-ignore: decorator
+@inline
+export function isFloat(block: usize): bool {
+  return load<i32>(block) == FLOAT;
+}
+
+/** The same, and whether it has eight channels to be stored. */
 // @ts-ignore: decorator
 @inline
 export function isQuick(block: usize, count: i32): bool {
-  return load<i32>(block) == FLOAT && count >= CHANNELS;
+  return isFloat(block) && count >= CHANNELS;
+}
+
+/** Accumulators of one channel, whose constants lie at `block`. */
+// @ts-ignore: decorator
+@inline
+export function floatOfOne(acc: v128, block: usize): v128 {
+  const product = f32x4.mul(f32x4.convert_i32x4_s(acc), v128.load_splat<f32>(block, SCALE));
+  return roundLanes(f32x4.add(product, v128.load_splat<f32>(block, OFFSET)));
 }
 
 // @ts-ignore: decorator
@@ -166,16 +186,33 @@ function floatWords(low: v128, high: v128, block: usize): v128 {
   return i16x8.narrow_i32x4_s(floatLanes(low, block), floatLanes(high, block + 16));
 }
 
-/** The accumulators of two pixels, by a block that is quick, to eight int8 each. */
 // @ts-ignore: decorator
 @inline
-export function storeTwo(low0: v128, high0: v128, low1: v128, high1: v128, block: usize, out0: usize, out1: usize): void {
-  const bytes = i8x16.narrow_i16x8_s(floatWords(low0, high0, block), floatWords(low1, high1, block));
+function signWords(low: v128, high: v128, block: usize): v128 {
+  return i16x8.narrow_i32x4_s(floatSignLanes(low, block), floatSignLanes(high, block + 16));
+}
+
+/** The accumulators of two pixels, by a block that is quick or, for `isSigned`, of form FLOAT_SIGN, to eight int8 each. */
+// @ts-ignore: decorator
+@inline
+export function storeTwo(
+  low0: v128,
+  high0: v128,
+  low1: v128,
+  high1: v128,
+  block: usize,
+  out0: usize,
+  out1: usize,
+  isSigned: bool = false,
+): void {
+  const words0 = isSigned ? signWords(low0, high0, block) : floatWords(low0, high0, block);
+  const words1 = isSigned ? signWords(low1, high1, block) : floatWords(low1, high1, block);
+  const bytes = i8x16.narrow_i16x8_s(words0, words1);
   v128.store_lane<i64>(out0, bytes, 0);
   v128.store_lane<i64>(out1, bytes, 1);
 }
 
-/** The accumulators of four channels of three or four pixels, by the constants at `block` for them, to int8. */
+/** The accumulators of four channels of four pixels, by the constants at `block` for them, to int8. */
 // @ts-ignore: decorator
 @inline
 export function storeQuarters(
@@ -184,16 +221,52 @@ export function storeQuarters(
   c: v128,
   d: v128,
   block: usize,
-  out: usize,
-  stride: usize,
-  four: bool,
+  out0: usize,
+  out1: usize,
+  out2: usize,
+  out3: usize,
 ): void {
   const first = i16x8.narrow_i32x4_s(floatLanes(a, block), floatLanes(b, block));
   const bytes = i8x16.narrow_i16x8_s(first, i16x8.narrow_i32x4_s(floatLanes(c, block), floatLanes(d, block)));
-  v128.store_lane<i32>(out, bytes, 0);
-  v128.store_lane<i32>(out + stride, bytes, 1);
-  v128.store_lane<i32>(out + 2 * stride, bytes, 2);
-  if (four) v128.store_lane<i32>(out + 3 * stride, bytes, 3);
+  v128.store_lane<i32>(out0, bytes, 0);
+  v128.store_lane<i32>(out1, bytes, 1);
+  v128.store_lane<i32>(out2, bytes, 2);
+  v128.store_lane<i32>(out3, bytes, 3);
+}
+
+/** The accumulators of four pixels, by any block; `isQuick` of it is known. */
+// @ts-ignore: decorator
+@inline
+export function storeFour(
+  a0: v128,
+  a1: v128,
+  b0: v128,
+  b1: v128,
+  c0: v128,
+  c1: v128,
+  d0: v128,
+  d1: v128,
+  block: usize,
+  quick: bool,
+  out0: usize,
+  out1: usize,
+  out2: usize,
+  out3: usize,
+  count: i32,
+): void {
+  if (quick) {
+    storeTwo(a0, a1, b0, b1, block, out0, out1);
+    storeTwo(c0, c1, d0, d1, block, out2, out3);
+  } else if (load<i32>(block) == FLOAT_SIGN && count >= CHANNELS) {
+    storeTwo(a0, a1, b0, b1, block, out0, out1, true);
+    storeTwo(c0, c1, d0, d1, block, out2, out3, true);
+  } else {
+    keep(0, a0, a1);
+    keep(1, b0, b1);
+    keep(2, c0, c1);
+    keep(3, d0, d1);
+    storeKept(block, out0, out1, out2, out3, count);
+  }
 }
 
 /** The accumulators of one pixel, by any block, to as many int8 as the block has channels; `target` is set. */
@@ -210,7 +283,23 @@ export function storeOne(low: v128, high: v128, block: usize, out: usize, count:
 }
 
 function storeKeptOne(block: usize, out: usize, count: i32): void {
-  storeOther(v128.load(kept), v128.load(kept, 16), block, out, count);
+  if (load<i32>(block) == MIXED) {
+    const words = keptWords(0, block);
+    v128.store_lane<i64>(out, i8x16.narrow_i16x8_s(words, words), 0);
+    storeExact(block, 0, out);
+  } else {
+    storeOther(v128.load(kept), v128.load(kept, 16), block, out, count);
+  }
+}
+
+/** The channels of a kept pixel that a MIXED block has to have done one by one. */
+function storeExact(block: usize, pixel: usize, out: usize): void {
+  for (let bits = load<i32>(block, 4); bits != 0; bits &= bits - 1) {
+    const c = <usize>ctz(bits);
+    const at = block + (c << 2);
+    const value = target.zeroPoint + requantize(load<i32>(kept + pixel * 32 + (c << 2)), load<i32>(at, SCALE), load<i32>(at, EXTRA));
+    store<i8>(out + c, <i8>min(max(value, -128), 127));
+  }
 }
 
 function storeOther(low: v128, high: v128, block: usize, out: usize, count: i32): void {
@@ -231,17 +320,32 @@ export function keep(pixel: usize, low: v128, high: v128): void {
 @inline
 function keptWords(pixel: usize, block: usize): v128 {
   const at = kept + pixel * 32;
-  return i16x8.narrow_i32x4_s(floatSignLanes(v128.load(at), block), floatSignLanes(v128.load(at, 16), block + 16));
+  return signWords(v128.load(at), v128.load(at, 16), block);
 }
 
 export function storeKept(block: usize, out0: usize, out1: usize, out2: usize, out3: usize, count: i32): void {
-  if (load<i32>(block) == FLOAT_SIGN && count >= CHANNELS) {
+  const form = load<i32>(block);
+  if (form == FLOAT_SIGN || form == FLOAT || form == MIXED) {
+    // With FLOAT the addend is zero.
     const first = i8x16.narrow_i16x8_s(keptWords(0, block), keptWords(1, block));
-    v128.store_lane<i64>(out0, first, 0);
-    v128.store_lane<i64>(out1, first, 1);
     const second = i8x16.narrow_i16x8_s(keptWords(2, block), keptWords(3, block));
-    v128.store_lane<i64>(out2, second, 0);
-    v128.store_lane<i64>(out3, second, 1);
+    if (count >= CHANNELS) {
+      v128.store_lane<i64>(out0, first, 0);
+      v128.store_lane<i64>(out1, first, 1);
+      v128.store_lane<i64>(out2, second, 0);
+      v128.store_lane<i64>(out3, second, 1);
+      if (form == MIXED) {
+        storeExact(block, 0, out0);
+        storeExact(block, 1, out1);
+        storeExact(block, 2, out2);
+        storeExact(block, 3, out3);
+      }
+    } else {
+      storeSome(out0, <u64>i64x2.extract_lane(first, 0), count);
+      storeSome(out1, <u64>i64x2.extract_lane(first, 1), count);
+      storeSome(out2, <u64>i64x2.extract_lane(second, 0), count);
+      storeSome(out3, <u64>i64x2.extract_lane(second, 1), count);
+    }
     return;
   }
   storeOther(v128.load(kept), v128.load(kept, 16), block, out0, count);

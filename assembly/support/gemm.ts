@@ -13,13 +13,15 @@ import {
   biasLow,
   blockStart,
   CHANNELS,
+  isFloat,
   isQuick,
-  keep,
-  storeKept,
+  storeFour,
   storeOne,
-  storeTwo,
+  storeQuarters,
   target,
 } from "./channels";
+import { addDot } from "./dot";
+import { isLeftOver, multiplyLanes } from "./lanes";
 import { packBlock, setSumRange } from "./pack_block";
 import { expandRow, weightRow } from "./weight_rows";
 
@@ -149,10 +151,14 @@ export function groupBytes(depth: i32): i32 {
   return ((depth + 7) & ~7) << 3;
 }
 
-/** Widens groups of four pixels, pair by pair: [groups][pairs][4][2] int16; reads up to 7 elements more. */
-export function widenGroups(target: usize, source: usize, depth: i32, groups: i32): void {
-  for (; groups > 0; groups--) {
-    const s1 = source + depth, s2 = s1 + depth, s3 = s2 + depth;
+/**
+ * Widens `pixels` pixels in groups of four, pair by pair: [groups][pairs][4][2] int16, in a last group that is not whole
+ * the last pixel again; reads up to 7 elements more.
+ */
+export function widenGroups(target: usize, source: usize, depth: i32, pixels: i32): void {
+  const last = source + (pixels - 1) * depth;
+  for (; source <= last; ) {
+    const s1 = min(source + depth, last), s2 = min(s1 + depth, last), s3 = min(s2 + depth, last);
     for (let k = 0; k < depth; k += 8) {
       const a = v128.load_ext<i8>(source + k), b = v128.load_ext<i8>(s1 + k);
       const c = v128.load_ext<i8>(s2 + k), d = v128.load_ext<i8>(s3 + k);
@@ -168,15 +174,16 @@ export function widenGroups(target: usize, source: usize, depth: i32, groups: i3
   }
 }
 
-/** All channels of groups of four pixels that `widenGroups` made; `window`, one run, and `target` are set. */
-export function multiplyGroups(inputs: usize, groups: i32, packed: usize, output: usize): void {
+/** All channels of `pixels` pixels that `widenGroups` made groups of; `window`, one run, and `target` are set. */
+export function multiplyGroups(inputs: usize, pixels: i32, packed: usize, output: usize): void {
   const pairs = windowPairs();
   const step = blockBytes(pairs);
   const channels = target.channels;
   const stride = <usize>target.stride;
   const group = <usize>groupBytes(window.length);
   const values = BLOCK_BYTES + COUNT_BYTES + offsetBytes(pairs);
-  const endInputs = inputs + <usize>groups * group;
+  const isRagged = pixels % PIXELS != 0;
+  const endInputs = inputs + <usize>((pixels + PIXELS - 1) / PIXELS) * group;
   for (let first = 0; first < channels; first += CHANNELS) {
     const start = blockStart(first, channels);
     const quick = isQuick(packed, channels - start);
@@ -184,6 +191,14 @@ export function multiplyGroups(inputs: usize, groups: i32, packed: usize, output
     const firstWeights = packed + values;
     const endWeights = firstWeights + <usize>kept * PAIR_BYTES;
     const isDense = kept == pairs;
+    const last = output + start + <usize>(pixels - 1) * stride;
+    if (channels - first < CHANNELS && isDense && isFloat(packed) && isLeftOver(channels - first, channels)) {
+      const skip = <usize>(first - start) << 2;
+      const w = firstWeights + skip;
+      const end = w + (endWeights - firstWeights);
+      multiplyLanes(channels - first, inputs, endInputs, group, packed + skip, w, end, output + first, stride, last + (first - start));
+      return;
+    }
     let out = output + start;
     for (let at = inputs; at < endInputs; at += group) {
       let a0 = biasLow(packed), a1 = biasHigh(packed);
@@ -195,14 +210,14 @@ export function multiplyGroups(inputs: usize, groups: i32, packed: usize, output
           const w0 = v128.load(weights), w1 = v128.load(weights, 16);
           const a = v128.load_splat<i32>(four), b = v128.load_splat<i32>(four, 4);
           const c = v128.load_splat<i32>(four, 8), d = v128.load_splat<i32>(four, 12);
-          a0 = i32x4.add(a0, i32x4.dot_i16x8_s(w0, a));
-          a1 = i32x4.add(a1, i32x4.dot_i16x8_s(w1, a));
-          b0 = i32x4.add(b0, i32x4.dot_i16x8_s(w0, b));
-          b1 = i32x4.add(b1, i32x4.dot_i16x8_s(w1, b));
-          c0 = i32x4.add(c0, i32x4.dot_i16x8_s(w0, c));
-          c1 = i32x4.add(c1, i32x4.dot_i16x8_s(w1, c));
-          d0 = i32x4.add(d0, i32x4.dot_i16x8_s(w0, d));
-          d1 = i32x4.add(d1, i32x4.dot_i16x8_s(w1, d));
+          a0 = addDot(a0, w0, a);
+          a1 = addDot(a1, w1, a);
+          b0 = addDot(b0, w0, b);
+          b1 = addDot(b1, w1, b);
+          c0 = addDot(c0, w0, c);
+          c1 = addDot(c1, w1, c);
+          d0 = addDot(d0, w0, d);
+          d1 = addDot(d1, w1, d);
           weights += PAIR_BYTES;
           four += 16;
         }
@@ -213,29 +228,25 @@ export function multiplyGroups(inputs: usize, groups: i32, packed: usize, output
           const w0 = v128.load(weights), w1 = v128.load(weights, 16);
           const a = v128.load_splat<i32>(four), b = v128.load_splat<i32>(four, 4);
           const c = v128.load_splat<i32>(four, 8), d = v128.load_splat<i32>(four, 12);
-          a0 = i32x4.add(a0, i32x4.dot_i16x8_s(w0, a));
-          a1 = i32x4.add(a1, i32x4.dot_i16x8_s(w1, a));
-          b0 = i32x4.add(b0, i32x4.dot_i16x8_s(w0, b));
-          b1 = i32x4.add(b1, i32x4.dot_i16x8_s(w1, b));
-          c0 = i32x4.add(c0, i32x4.dot_i16x8_s(w0, c));
-          c1 = i32x4.add(c1, i32x4.dot_i16x8_s(w1, c));
-          d0 = i32x4.add(d0, i32x4.dot_i16x8_s(w0, d));
-          d1 = i32x4.add(d1, i32x4.dot_i16x8_s(w1, d));
+          a0 = addDot(a0, w0, a);
+          a1 = addDot(a1, w1, a);
+          b0 = addDot(b0, w0, b);
+          b1 = addDot(b1, w1, b);
+          c0 = addDot(c0, w0, c);
+          c1 = addDot(c1, w1, c);
+          d0 = addDot(d0, w0, d);
+          d1 = addDot(d1, w1, d);
           weights += PAIR_BYTES;
           offsets += 4;
         }
       }
-      const out1 = out + stride, out2 = out1 + stride, out3 = out2 + stride;
-      if (quick) {
-        storeTwo(a0, a1, b0, b1, packed, out, out1);
-        storeTwo(c0, c1, d0, d1, packed, out2, out3);
-      } else {
-        keep(0, a0, a1);
-        keep(1, b0, b1);
-        keep(2, c0, c1);
-        keep(3, d0, d1);
-        storeKept(packed, out, out1, out2, out3, channels - start);
+      let out1 = out + stride, out2 = out1 + stride, out3 = out2 + stride;
+      if (isRagged) {
+        out1 = min(out1, last);
+        out2 = min(out2, last);
+        out3 = min(out3, last);
       }
+      storeFour(a0, a1, b0, b1, c0, c1, d0, d1, packed, quick, out, out1, out2, out3, channels - start);
       out = out3 + stride;
     }
     packed += step;
@@ -277,6 +288,7 @@ export function multiplyPixels(inputs: usize, packed: usize, output: usize): voi
     const start = blockStart(first, channels);
     const count = channels - start;
     const quick = isQuick(packed, count);
+    const isNarrow = channels == 4 && isFloat(packed);
     const table = packed + BLOCK_BYTES + COUNT_BYTES;
     const end = table + (<usize>load<i32>(packed + BLOCK_BYTES) << 2);
     let p = inputs;
@@ -310,34 +322,39 @@ export function multiplyPixels(inputs: usize, packed: usize, output: usize): voi
       let b0 = a0, b1 = a1, c0 = a0, c1 = a1, d0 = a0, d1 = a1;
       let offsets = table;
       let weights = table + offsetBytes(pairs);
+      if (isNarrow) {
+        while (offsets < end) {
+          const at = <usize>load<u32>(offsets);
+          const w0 = v128.load(weights);
+          a0 = addDot(a0, w0, v128.load_splat<i32>(p0 + at));
+          b0 = addDot(b0, w0, v128.load_splat<i32>(p1 + at));
+          c0 = addDot(c0, w0, v128.load_splat<i32>(p2 + at));
+          d0 = addDot(d0, w0, v128.load_splat<i32>(p3 + at));
+          weights += PAIR_BYTES;
+          offsets += 4;
+        }
+        storeQuarters(a0, b0, c0, d0, packed, out0, out1, out2, out3);
+        continue;
+      }
       while (offsets < end) {
         const at = <usize>load<u32>(offsets);
         const w0 = v128.load(weights), w1 = v128.load(weights, 16);
         const a = v128.load_splat<i32>(p0 + at);
-        a0 = i32x4.add(a0, i32x4.dot_i16x8_s(w0, a));
-        a1 = i32x4.add(a1, i32x4.dot_i16x8_s(w1, a));
+        a0 = addDot(a0, w0, a);
+        a1 = addDot(a1, w1, a);
         const b = v128.load_splat<i32>(p1 + at);
-        b0 = i32x4.add(b0, i32x4.dot_i16x8_s(w0, b));
-        b1 = i32x4.add(b1, i32x4.dot_i16x8_s(w1, b));
+        b0 = addDot(b0, w0, b);
+        b1 = addDot(b1, w1, b);
         const c = v128.load_splat<i32>(p2 + at);
-        c0 = i32x4.add(c0, i32x4.dot_i16x8_s(w0, c));
-        c1 = i32x4.add(c1, i32x4.dot_i16x8_s(w1, c));
+        c0 = addDot(c0, w0, c);
+        c1 = addDot(c1, w1, c);
         const d = v128.load_splat<i32>(p3 + at);
-        d0 = i32x4.add(d0, i32x4.dot_i16x8_s(w0, d));
-        d1 = i32x4.add(d1, i32x4.dot_i16x8_s(w1, d));
+        d0 = addDot(d0, w0, d);
+        d1 = addDot(d1, w1, d);
         weights += PAIR_BYTES;
         offsets += 4;
       }
-      if (quick) {
-        storeTwo(a0, a1, b0, b1, packed, out0, out1);
-        storeTwo(c0, c1, d0, d1, packed, out2, out3);
-      } else {
-        keep(0, a0, a1);
-        keep(1, b0, b1);
-        keep(2, c0, c1);
-        keep(3, d0, d1);
-        storeKept(packed, out0, out1, out2, out3, count);
-      }
+      storeFour(a0, a1, b0, b1, c0, c1, d0, d1, packed, quick, out0, out1, out2, out3, count);
     }
     if (left == 1) {
       let a0 = biasLow(packed), a1 = biasHigh(packed);
@@ -345,8 +362,8 @@ export function multiplyPixels(inputs: usize, packed: usize, output: usize): voi
       let weights = table + offsetBytes(pairs);
       while (offsets < end) {
         const a = v128.load_splat<i32>(p + load<u32>(offsets));
-        a0 = i32x4.add(a0, i32x4.dot_i16x8_s(v128.load(weights), a));
-        a1 = i32x4.add(a1, i32x4.dot_i16x8_s(v128.load(weights, 16), a));
+        a0 = addDot(a0, v128.load(weights), a);
+        a1 = addDot(a1, v128.load(weights, 16), a);
         weights += PAIR_BYTES;
         offsets += 4;
       }

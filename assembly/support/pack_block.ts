@@ -7,6 +7,7 @@ import {
   FLOAT_CLAMPED,
   FLOAT_SIGN_CLAMPED,
   isPlain,
+  MIXED,
   OFFSET,
   SCALE,
 } from "./channels";
@@ -17,18 +18,24 @@ import {
   FLOAT,
   FLOAT_SIGN,
   INTEGER,
+  isWithin,
   PLAIN,
   Solution,
-  solveFloat,
-  solveFloatSign,
+  solve,
   TWO_PART,
 } from "./solve";
+
+/** So many channels of a block are done in integers one by one; with more, all eight are done that way. */
+const MOST_EXACT: i32 = 2;
 
 /** How many channels each form was chosen for, since the module was instantiated: u32 by form. */
 export const formCounts = memory.data(20);
 
 const channel = changetype<Channel>(memory.data(offsetof<Channel>()));
+/** The last channel that was solved, and what came out. */
+const last = changetype<Channel>(memory.data(offsetof<Channel>()));
 const solution = changetype<Solution>(memory.data(offsetof<Solution>()));
+let lastForm: i32 = INTEGER;
 
 /** What all channels of an operator have in common. */
 // @ts-ignore: decorator
@@ -47,6 +54,8 @@ export function setTables(requantization: usize, zeroPoint: i32, low: i32, high:
   tables.zeroPoint = zeroPoint;
   tables.low = low;
   tables.high = high;
+  // No channel's: solutions are not carried over from another operator.
+  last.shift = i32.MAX_VALUE;
 }
 
 /** What is known of a channel's weights, and of its sum with any int8 input. */
@@ -119,20 +128,42 @@ function setChannel(i: i32, c: i32): bool {
   return low >= -limit && high < limit;
 }
 
-function tryFloat(block: usize, first: i32, count: i32, form: i32): bool {
-  for (let i = 0; i < count; i++) {
-    const c = first + i;
-    const at = block + (<usize>i << 2);
-    if (!setChannel(i, c)) return false;
-    if (!(form == FLOAT ? solveFloat(channel, solution) : solveFloatSign(channel, solution))) return false;
-    store<i32>(at, startOf(tables.requantization, c, sumAt(i).weights) - solution.origin, BIAS);
-    store<f32>(at, solution.scale, SCALE);
-    store<f32>(at, solution.offset, OFFSET);
-    store<f32>(at, form == FLOAT ? 0.0 : solution.offset2 - solution.offset, EXTRA);
-    // The offset below zero is put together again at run time: it must come out as it was proven.
-    if (form == FLOAT_SIGN && solution.offset + (solution.offset2 - solution.offset) != solution.offset2) return false;
+/** Whether the last channel of the operator that was solved had all but its range in common with this one. */
+function isLikeLast(): bool {
+  const a = channel, b = last;
+  if (a.isTwoPart || b.isTwoPart || a.multiplier != b.multiplier || a.shift != b.shift) return false;
+  return isWithin(a, solution);
+}
+
+/** Fills a channel's place in a MIXED block, as one that is done in integers. */
+function packExact(at: usize, i: i32, c: i32): void {
+  const t = tables.requantization;
+  if (isTwoPart(t)) return;
+  store<i32>(at, startOf(t, c, sumAt(i).weights), BIAS);
+  store<i32>(at, multiplierOf(t, c), SCALE);
+  store<i32>(at, shiftOf(t, c), EXTRA);
+}
+
+/** Fills a channel's place in a block; the form that was proven, INTEGER where none was. */
+function packFloat(block: usize, i: i32, c: i32): i32 {
+  const at = block + (<usize>i << 2);
+  if (!setChannel(i, c)) {
+    packExact(at, i, c);
+    return INTEGER;
   }
-  return true;
+  if (!isLikeLast()) {
+    lastForm = solve(channel, solution);
+    memory.copy(changetype<usize>(last), changetype<usize>(channel), offsetof<Channel>());
+  }
+  if (lastForm == INTEGER) {
+    packExact(at, i, c);
+    return INTEGER;
+  }
+  store<i32>(at, startOf(tables.requantization, c, sumAt(i).weights) - solution.origin, BIAS);
+  store<f32>(at, solution.scale, SCALE);
+  store<f32>(at, solution.offset, OFFSET);
+  store<f32>(at, lastForm == FLOAT ? 0.0 : solution.offset2 - solution.offset, EXTRA);
+  return lastForm;
 }
 
 /** What always serves, by what the image has. */
@@ -164,17 +195,36 @@ function packIntegers(block: usize, first: i32, count: i32): i32 {
 }
 
 /**
- * Fills the block of channels [start, start + 8) by the cheapest form that is proven for all of them. `channels` is the
- * end of the channels, `counted` how many of them are new. `tables` and the sums of the channels are set.
+ * Fills the block of channels [start, start + 8) by the cheapest form that is proven for all of them, or for all but few;
+ * FLOAT_SIGN does for channels of form FLOAT as well. `channels` is the end of the channels, `counted` how many of them are new. `tables` and
+ * the sums of the channels are set.
  */
 export function packBlock(block: usize, start: i32, channels: i32, counted: i32): void {
   const count = min(CHANNELS, channels - start);
   memory.fill(block, 0, BLOCK_BYTES);
   let form = FLOAT;
-  while (form < INTEGER && !tryFloat(block, start, count, form)) form++;
-  if (form >= INTEGER) form = packIntegers(block, start, count);
+  let exact = 0;
+  for (let i = 0; i < count; i++) {
+    const found = packFloat(block, i, start + i);
+    if (found == INTEGER) exact |= 1 << i;
+    else form = max(form, found);
+  }
   const isWhole = tables.low == -128 && tables.high == 127;
-  store<i32>(block, isWhole || form > FLOAT_SIGN ? form : form == FLOAT ? FLOAT_CLAMPED : FLOAT_SIGN_CLAMPED);
+  const isMixed = exact != 0 && isWhole && count == CHANNELS && popcnt(exact) <= MOST_EXACT && !isTwoPart(tables.requantization);
+  if (exact != 0 && !isMixed) form = packIntegers(block, start, count);
+  if (isMixed) {
+    form = FLOAT_SIGN;
+    store<i32>(block, MIXED);
+    store<i32>(block, exact, 4);
+  } else {
+    store<i32>(block, isWhole || form > FLOAT_SIGN ? form : form == FLOAT ? FLOAT_CLAMPED : FLOAT_SIGN_CLAMPED);
+  }
+  const alone = isMixed ? popcnt(exact >> (count - counted)) : 0;
+  addCount(form, counted - alone);
+  addCount(INTEGER, alone);
+}
+
+function addCount(form: i32, channels: i32): void {
   const counter = formCounts + (<usize>form << 2);
-  store<u32>(counter, load<u32>(counter) + counted);
+  store<u32>(counter, load<u32>(counter) + channels);
 }

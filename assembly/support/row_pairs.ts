@@ -6,13 +6,14 @@ import {
   BLOCK_BYTES,
   biasHigh,
   biasLow,
+  CHANNELS,
+  isFloat,
   isQuick,
-  keep,
-  storeKept,
+  storeFour,
   storeOne,
   storeQuarters,
-  storeTwo,
 } from "./channels";
+import { addDot } from "./dot";
 import { DepthwiseS8Record } from "./records";
 
 /** Eight channels of two rows, as int16. */
@@ -56,6 +57,11 @@ class Shape {
   /** Bytes from an output row's first interleaved row to the next one's, and from one pair of taps to the next below. */
   down: i32;
   pairDown: i32;
+  /** Output rows at a time, and the interleaved rows that they need. */
+  band: i32;
+  bandRows: i32;
+  /** Whether there is one column, and it is not padding. */
+  isColumn: bool;
 }
 
 const shape = changetype<Shape>(memory.data(offsetof<Shape>()));
@@ -132,11 +138,15 @@ export function setShape(r: DepthwiseS8Record): void {
     s.outputColumn = channels;
   }
   s.pairs = (kernelHeight + 1) >> 1;
-  s.step = s.pairs == 1 ? s.strideHeight : 2 - (s.strideHeight & 1);
+  s.step = s.pairs == 1 ? s.strideHeight : s.outputHeight == 1 ? 2 : 2 - (s.strideHeight & 1);
   s.covered = (s.outputWidth - 1) * s.strideWidth + (s.kernelWidth - 1) * s.dilationWidth + 1;
+  s.isColumn = s.covered == 1 && s.padLeft == 0;
   const row = s.covered * <i32>PAIR_BYTES;
   s.down = (s.strideHeight / s.step) * row;
   s.pairDown = ((2 * s.dilationHeight) / s.step) * row;
+  const room = BAND_BYTES / row - rowsFor(1);
+  s.band = min(s.outputHeight, 1 + max(0, (room * s.step) / s.strideHeight));
+  s.bandRows = rowsFor(s.band);
 }
 
 /** Interleaved rows that so many output rows need. */
@@ -144,12 +154,6 @@ export function setShape(r: DepthwiseS8Record): void {
 @inline
 function rowsFor(outputRows: i32): i32 {
   return ((outputRows - 1) * shape.strideHeight + 2 * (shape.pairs - 1) * shape.dilationHeight) / shape.step + 1;
-}
-
-/** Output rows at a time. */
-function bandRows(): i32 {
-  const room = BAND_BYTES / (shape.covered * <i32>PAIR_BYTES) - rowsFor(1);
-  return min(shape.outputHeight, 1 + max(0, (room * shape.step) / shape.strideHeight));
 }
 
 // @ts-ignore: decorator
@@ -160,7 +164,7 @@ function tableBytes(): usize {
 
 /** A table of where pairs of taps lie, then interleaved rows; `shape` is set. */
 export function interleavedBytes(): usize {
-  return tableBytes() + <usize>(rowsFor(bandRows()) * shape.covered) * PAIR_BYTES;
+  return tableBytes() + <usize>(shape.bandRows * shape.covered) * PAIR_BYTES;
 }
 
 /** Writes what is the same for all channels: the table, and the zero point, which stays where columns are padding. */
@@ -182,20 +186,24 @@ export function prepareInterleaved(scratch: usize): void {
 
 /** Eight channels of a picture: their weights and requantisation lie at `packed`; at most `count` of them are stored. */
 export function multiplyPicture(input: usize, output: usize, packed: usize, scratch: usize, count: i32): void {
-  const band = bandRows();
+  const band = shape.band;
   const rows = scratch + tableBytes();
   for (let y = 0; y < shape.outputHeight; y += band) {
     const height = min(band, shape.outputHeight - y);
-    interleaveRows(input, y * shape.strideHeight - shape.padTop, rowsFor(height), rows);
+    const top = y * shape.strideHeight - shape.padTop;
+    const needed = height == band ? shape.bandRows : rowsFor(height);
+    if (shape.isColumn) interleaveColumn(input, top, needed, rows);
+    else interleaveRows(input, top, needed, rows);
     const out = output + y * shape.outputRow;
-    if (!isQuick(packed, count) || shape.kernelWidth != 3 || shape.dilationWidth != 1) {
+    const isWhole = isFloat(packed) && (count == 4 || count >= CHANNELS);
+    if (!isWhole || shape.kernelWidth != 3 || shape.dilationWidth != 1) {
       multiplyTaps(rows, height, packed, scratch, out, count);
     } else if (shape.strideWidth == 1 && shape.outputWidth >= BY_ONE) {
       rowsByOne(rows, height, packed, out);
-      rowsByOne(rows + 16, height, packed + 16, out + 4);
+      if (count > 4) rowsByOne(rows + 16, height, packed + 16, out + 4);
     } else if (shape.strideWidth == 2 && shape.outputWidth >= BY_TWO) {
       rowsByTwo(rows, height, packed, out);
-      rowsByTwo(rows + 16, height, packed + 16, out + 4);
+      if (count > 4) rowsByTwo(rows + 16, height, packed + 16, out + 4);
     } else {
       multiplyTaps(rows, height, packed, scratch, out, count);
     }
@@ -221,95 +229,103 @@ function interleaveRows(input: usize, top: i32, rows: i32, target: usize): void 
       from1 = input + below * shape.inputRow;
       step1 = column;
     }
-    const end = target + <usize>inside * PAIR_BYTES;
-    for (let to = target; to < end; to += PAIR_BYTES) {
-      const a = v128.load_zero<i64>(from0);
-      const b = v128.load_zero<i64>(from1);
-      const both = v128.shuffle<i8>(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-      v128.store(to, i16x8.extend_low_i8x16_s(both));
-      v128.store(to, i16x8.extend_high_i8x16_s(both), 16);
-      from0 += step0;
-      from1 += step1;
-    }
+    interleave(from0, from1, step0, step1, target, target + <usize>inside * PAIR_BYTES);
     target += rowBytes;
     top += shape.step;
+  }
+}
+
+/** The same for a picture of one column, whose rows that are inside are done as if they were a row's columns. */
+function interleaveColumn(input: usize, top: i32, rows: i32, target: usize): void {
+  const down = shape.step;
+  if (top < 0) {
+    const outside = min(rows, (down - 1 - top) / down);
+    interleaveRows(input, top, outside, target);
+    rows -= outside;
+    top += outside * down;
+    target += <usize>outside * PAIR_BYTES;
+  }
+  const reach = max(0, shape.inputHeight - shape.dilationHeight - top);
+  const inside = min(rows, down == 1 ? reach : (reach + down - 1) / down);
+  const step = <usize>(down * shape.inputRow);
+  const from = input + top * shape.inputRow;
+  const end = target + <usize>inside * PAIR_BYTES;
+  interleave(from, from + shape.dilationHeight * shape.inputRow, step, step, target, end);
+  if (inside < rows) interleaveRows(input, top + inside * down, rows - inside, end);
+}
+
+/** Eight channels of two rows, `step0` and `step1` bytes from one pixel to the next. */
+// @ts-ignore: decorator
+@inline
+function interleave(from0: usize, from1: usize, step0: usize, step1: usize, target: usize, end: usize): void {
+  for (let to = target; to < end; to += PAIR_BYTES) {
+    const a = v128.load_zero<i64>(from0);
+    const b = v128.load_zero<i64>(from1);
+    const both = v128.shuffle<i8>(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    v128.store(to, i16x8.extend_low_i8x16_s(both));
+    v128.store(to, i16x8.extend_high_i8x16_s(both), 16);
+    from0 += step0;
+    from1 += step1;
+  }
+}
+
+function rowsByOne(rows: usize, height: i32, packed: usize, output: usize): void {
+  rowsBy(1, BY_ONE, rows, height, packed, output);
+}
+
+function rowsByTwo(rows: usize, height: i32, packed: usize, output: usize): void {
+  rowsBy(2, BY_TWO, rows, height, packed, output);
+}
+
+/**
+ * Four channels of output rows of a kernel three taps wide that moves right by one or two: four or three pixels at a time,
+ * the last ones of a row over their neighbours. More inputs than are used here at a time would not stay in registers.
+ * `stride` and `pixels` are constants.
+ */
+// @ts-ignore: decorator
+@inline
+function rowsBy(stride: i32, pixels: i32, rows: usize, height: i32, packed: usize, output: usize): void {
+  const pairDown = <usize>shape.pairDown, down = <usize>shape.down, outRow = <usize>shape.outputRow;
+  const column = <usize>shape.outputColumn;
+  const last = shape.outputWidth - pixels;
+  const firstWeights = packed + BLOCK_BYTES;
+  const endWeights = firstWeights + <usize>(3 * shape.pairs) * PAIR_BYTES;
+  for (; height > 0; height--) {
+    let x = 0;
+    while (true) {
+      let at = rows + <usize>(x * stride) * PAIR_BYTES;
+      let a = biasLow(packed), b = a, c = a, d = a;
+      for (let weights = firstWeights; weights < endWeights; weights += 3 * PAIR_BYTES) {
+        const w0 = v128.load(weights), w1 = v128.load(weights, 32), w2 = v128.load(weights, 64);
+        const i0 = v128.load(at), i1 = v128.load(at, 32), i2 = v128.load(at, 64);
+        const i3 = v128.load(at, 96), i4 = v128.load(at, 128), i5 = v128.load(at, 160);
+        a = addDot(addDot(addDot(a, i0, w0), i1, w1), i2, w2);
+        if (stride == 1) {
+          b = addDot(addDot(addDot(b, i1, w0), i2, w1), i3, w2);
+          c = addDot(addDot(addDot(c, i2, w0), i3, w1), i4, w2);
+          d = addDot(addDot(addDot(d, i3, w0), i4, w1), i5, w2);
+        } else {
+          const i6 = v128.load(at, 192);
+          b = addDot(addDot(addDot(b, i2, w0), i3, w1), i4, w2);
+          c = addDot(addDot(addDot(c, i4, w0), i5, w1), i6, w2);
+        }
+        at += pairDown;
+      }
+      const out = output + <usize>x * column, out2 = out + 2 * column;
+      if (stride == 1) storeQuarters(a, b, c, d, packed, out, out + column, out2, out2 + column);
+      else storeQuarters(a, b, c, c, packed, out, out + column, out2, out2);
+      if (x == last) break;
+      x = min(x + pixels, last);
+    }
+    rows += down;
+    output += outRow;
   }
 }
 
 // @ts-ignore: decorator
 @inline
 function dot(sum: v128, inputs: usize, weights: v128): v128 {
-  return i32x4.add(sum, i32x4.dot_i16x8_s(v128.load(inputs), weights));
-}
-
-/**
- * Four channels of output rows of a kernel three taps wide that moves right by one: four pixels at a time, the last ones
- * of a row over their neighbours. More inputs than are used here at a time would not stay in registers.
- */
-function rowsByOne(rows: usize, height: i32, packed: usize, output: usize): void {
-  const pairDown = <usize>shape.pairDown, down = <usize>shape.down, outRow = <usize>shape.outputRow;
-  const column = <usize>shape.outputColumn;
-  const last = shape.outputWidth - BY_ONE;
-  const firstWeights = packed + BLOCK_BYTES;
-  const endWeights = firstWeights + <usize>(3 * shape.pairs) * PAIR_BYTES;
-  for (; height > 0; height--) {
-    let x = 0;
-    while (true) {
-      let at = rows + <usize>x * PAIR_BYTES;
-      let a = biasLow(packed), b = a, c = a, d = a;
-      for (let weights = firstWeights; weights < endWeights; weights += 3 * PAIR_BYTES) {
-        const w0 = v128.load(weights), w1 = v128.load(weights, 32), w2 = v128.load(weights, 64);
-        const i0 = v128.load(at), i1 = v128.load(at, 32), i2 = v128.load(at, 64);
-        const i3 = v128.load(at, 96), i4 = v128.load(at, 128), i5 = v128.load(at, 160);
-        a = add(add(add(a, i0, w0), i1, w1), i2, w2);
-        b = add(add(add(b, i1, w0), i2, w1), i3, w2);
-        c = add(add(add(c, i2, w0), i3, w1), i4, w2);
-        d = add(add(add(d, i3, w0), i4, w1), i5, w2);
-        at += pairDown;
-      }
-      storeQuarters(a, b, c, d, packed, output + <usize>x * column, column, true);
-      if (x == last) break;
-      x = min(x + BY_ONE, last);
-    }
-    rows += down;
-    output += outRow;
-  }
-}
-
-/** The same for one that moves right by two: three pixels at a time. */
-function rowsByTwo(rows: usize, height: i32, packed: usize, output: usize): void {
-  const pairDown = <usize>shape.pairDown, down = <usize>shape.down, outRow = <usize>shape.outputRow;
-  const column = <usize>shape.outputColumn;
-  const last = shape.outputWidth - BY_TWO;
-  const firstWeights = packed + BLOCK_BYTES;
-  const endWeights = firstWeights + <usize>(3 * shape.pairs) * PAIR_BYTES;
-  for (; height > 0; height--) {
-    let x = 0;
-    while (true) {
-      let at = rows + <usize>x * (2 * PAIR_BYTES);
-      let a = biasLow(packed), b = a, c = a;
-      for (let weights = firstWeights; weights < endWeights; weights += 3 * PAIR_BYTES) {
-        const w0 = v128.load(weights), w1 = v128.load(weights, 32), w2 = v128.load(weights, 64);
-        const i0 = v128.load(at), i1 = v128.load(at, 32), i2 = v128.load(at, 64);
-        const i3 = v128.load(at, 96), i4 = v128.load(at, 128), i5 = v128.load(at, 160), i6 = v128.load(at, 192);
-        a = add(add(add(a, i0, w0), i1, w1), i2, w2);
-        b = add(add(add(b, i2, w0), i3, w1), i4, w2);
-        c = add(add(add(c, i4, w0), i5, w1), i6, w2);
-        at += pairDown;
-      }
-      storeQuarters(a, b, c, c, packed, output + <usize>x * column, column, false);
-      if (x == last) break;
-      x = min(x + BY_TWO, last);
-    }
-    rows += down;
-    output += outRow;
-  }
-}
-
-// @ts-ignore: decorator
-@inline
-function add(sum: v128, inputs: v128, weights: v128): v128 {
-  return i32x4.add(sum, i32x4.dot_i16x8_s(inputs, weights));
+  return addDot(sum, v128.load(inputs), weights);
 }
 
 /** Output rows from interleaved ones: four pixels at a time; two or three that are left with the last repeated. */
@@ -365,16 +381,7 @@ function multiplyTaps(rows: usize, height: i32, packed: usize, table: usize, out
       d1 = dot(d1, p3 + at + 16, w1);
       weights += PAIR_BYTES;
     }
-    if (quick) {
-      storeTwo(a0, a1, b0, b1, packed, out0, out1);
-      storeTwo(c0, c1, d0, d1, packed, out2, out3);
-    } else {
-      keep(0, a0, a1);
-      keep(1, b0, b1);
-      keep(2, c0, c1);
-      keep(3, d0, d1);
-      storeKept(packed, out0, out1, out2, out3, count);
-    }
+    storeFour(a0, a1, b0, b1, c0, c1, d0, d1, packed, quick, out0, out1, out2, out3, count);
   }
   if (left == 1) {
     let a0 = biasLow(packed), a1 = biasHigh(packed);

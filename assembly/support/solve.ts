@@ -3,11 +3,11 @@
  *
  * Accumulator -> int8 is a step function that never falls: it is known by its thresholds, the smallest accumulator
  * of each output. A formula that is monotone as well is the same function if it has the same thresholds; those that
- * the channel's weights, bias and input can reach are enough. Three formulas are tried in this order:
+ * the channel's weights, bias and input can reach are enough. Formulas, the cheapest first:
  *
  *   FLOAT      round(f32(acc - origin) * scale + offset)
- *   FLOAT_SIGN round(f32(acc) * scale + (acc < 0 ? offset2 : offset)), for outputs of both signs, where the
- *              reference kernels round ties away from zero
+ *   FLOAT_SIGN round(f32(acc - origin) * scale + (acc < origin ? offset2 : offset)), for outputs of both signs, where
+ *              the reference kernels round ties away from zero
  *   INTEGER    both roundings in 64 bits: exact for every accumulator, but for left shifts and a shift by 31
  *   PLAIN      channel by channel, exact always
  *   TWO_PART   what the image has, where it was made for the chip; in place of INTEGER and PLAIN
@@ -27,8 +27,14 @@ export const ROUNDER: f32 = 12582912.0;
 const ROUNDER_RANGE: f32 = 4194304.0;
 /** The largest step between float32 below 256. */
 const ULP: f64 = 1.0 / 65536.0;
-/** Scales to either side of the nominal one that are tried, in float32 steps. */
+/** Scales to either side of the nominal one that are tried, in float32 steps, first and with other origins. */
 const SCALE_STEPS: i32 = 24;
+const SCALE_STEPS_AGAIN: i32 = 1;
+/** Origins to either side that are tried: products and sums are then rounded in another way. */
+const ORIGIN_STEPS: i32 = 8;
+/** Offsets to either side of the best one that are tried where rounding decides. */
+const OFFSET_STEPS: i32 = 2;
+const OFFSET_STEP: f64 = 1.0 / 524288.0;
 
 /** What a channel computes, and the accumulators that it can reach. */
 // @ts-ignore: decorator
@@ -59,7 +65,10 @@ export class Solution {
   origin: i32;
   scale: f32;
   offset: f32;
+  /** Below the origin; the same for FLOAT. */
   offset2: f32;
+  /** Whether the channel reaches every output. */
+  isFull: bool;
 }
 
 /** Thresholds of the outputs of one channel, at most 255; in memory of this module's own. */
@@ -175,15 +184,61 @@ function neighbour(x: f32, steps: i32): f32 {
   return reinterpret<f32>(reinterpret<i32>(x) + steps);
 }
 
+/** Pairs of outputs whose thresholds left no offset lately: with another scale or origin it is mostly they again. */
+const CONFLICTS: i32 = 4;
+const conflicts = memory.data(<i32>CONFLICTS << 3);
+let conflictCount: i32 = 0;
+
+// @ts-ignore: decorator
+@inline
+function leastOffset(least: i32, y: i32, origin: i32, scale: f32): f64 {
+  return <f64>y - 0.5 - <f64>product(load<i32>(thresholds + (<usize>(y - least - 1) << 2)), origin, scale);
+}
+
+/** Nothing lies under the first accumulator. */
+// @ts-ignore: decorator
+@inline
+function mostOffset(least: i32, y: i32, origin: i32, scale: f32, accFirst: i32): f64 {
+  const t = load<i32>(thresholds + (<usize>(y - least - 1) << 2));
+  return t > accFirst ? <f64>y - 0.5 - <f64>product(t - 1, origin, scale) : Infinity;
+}
+
+function isConflict(least: i32, from: i32, to: i32, origin: i32, scale: f32, accFirst: i32): bool {
+  for (let i = 0; i < min(conflictCount, CONFLICTS); i++) {
+    const lower = load<i32>(conflicts + (<usize>i << 3)), upper = load<i32>(conflicts + (<usize>i << 3), 4);
+    if (min(lower, upper) <= from || max(lower, upper) > to) continue;
+    if (leastOffset(least, lower, origin, scale) > mostOffset(least, upper, origin, scale, accFirst) + ULP) return true;
+  }
+  return false;
+}
+
+/** Remembers which of the thresholds of outputs (from, to] are furthest apart. */
+function noteConflict(least: i32, from: i32, to: i32, origin: i32, scale: f32, accFirst: i32): void {
+  let lower: f64 = -Infinity, upper: f64 = Infinity;
+  const at = conflicts + (<usize>(conflictCount++ % CONFLICTS) << 3);
+  for (let y = from + 1; y <= to; y++) {
+    const low = leastOffset(least, y, origin, scale), high = mostOffset(least, y, origin, scale, accFirst);
+    if (low > lower) {
+      lower = low;
+      store<i32>(at, y);
+    }
+    if (high < upper) {
+      upper = high;
+      store<i32>(at, y, 4);
+    }
+  }
+}
+
 /**
  * An offset that puts the thresholds of outputs (from, to], which lie at index 0 …, exactly where they are; NaN
  * where there is none. `accFirst` and `accLast` are the ends of the range that it must hold on.
  */
 function offsetFor(c: Channel, least: i32, from: i32, to: i32, origin: i32, scale: f32, accFirst: i32, accLast: i32): f32 {
+  if (isConflict(least, from, to, origin, scale, accFirst)) return NaN;
   let lower: f64 = -Infinity, upper: f64 = Infinity;
   let lowest = f64x2.splat(lower), highest = f64x2.splat(upper);
   const origins = i32x4.splat(origin), scales = f32x4.splat(scale), firsts = i32x4.splat(accFirst);
-  const below = i32x4.splat(1);
+  const below = i32x4.splat(1), slack = f64x2.splat(ULP);
   for (let y = from + 1; y <= to; y += 2) {
     // Of two thresholds; the last of an odd number twice.
     const next = min(y + 1, to);
@@ -197,11 +252,17 @@ function offsetFor(c: Channel, least: i32, from: i32, to: i32, origin: i32, scal
     const reaches = i64x2.extend_low_i32x4_s(i32x4.gt_s(t, firsts));
     const bound = v128.bitselect(f64x2.sub(middle, f64x2.promote_low_f32x4(under)), f64x2.splat(Infinity), reaches);
     highest = f64x2.pmin(highest, bound);
-    if (v128.any_true(f64x2.gt(lowest, highest))) return NaN;
+    if (v128.any_true(f64x2.gt(lowest, f64x2.add(highest, slack)))) {
+      noteConflict(least, from, next, origin, scale, accFirst);
+      return NaN;
+    }
   }
   lower = max(f64x2.extract_lane(lowest, 0), f64x2.extract_lane(lowest, 1));
   upper = min(f64x2.extract_lane(highest, 0), f64x2.extract_lane(highest, 1));
-  if (lower > upper) return NaN;
+  if (lower > upper + ULP) {
+    noteConflict(least, from, to, origin, scale, accFirst);
+    return NaN;
+  }
   let offset: f32;
   if (lower == -Infinity) {
     const middle = (<f64>product(accFirst, origin, scale) + <f64>product(accLast, origin, scale)) * 0.5;
@@ -209,20 +270,28 @@ function offsetFor(c: Channel, least: i32, from: i32, to: i32, origin: i32, scal
   } else {
     offset = upper == Infinity ? <f32>(lower + 0.25) : <f32>((lower + upper) * 0.5);
   }
-  // The proof: the real float32 sequence on both sides of every threshold, and at the ends. With more than an ulp of room
-  // the sum cannot be rounded to or across y - 1/2, which is a float32.
+  const start = product(accFirst, origin, scale), end = product(accLast, origin, scale);
+  // With more than an ulp of room the sum cannot be rounded to or across y - 1/2, which is a float32.
   const isSafe = <f64>offset - lower > ULP && upper - <f64>offset > ULP;
-  for (let y = from + 1; y <= to && !isSafe; y++) {
-    const t = load<i32>(thresholds + (<usize>(y - least - 1) << 2));
-    if (rounded(product(t, origin, scale) + offset) < <f32>y) return NaN;
-    if (t > accFirst && rounded(product(t - 1, origin, scale) + offset) >= <f32>y) return NaN;
+  for (let i = 0; i <= 2 * OFFSET_STEPS; i++) {
+    const candidate = <f32>(<f64>offset + <f64>alternating(i) * OFFSET_STEP);
+    if (max(abs(start + candidate), abs(end + candidate)) >= ROUNDER_RANGE) return NaN;
+    // Past the reachable outputs only the clamp may help.
+    const helps = (from <= c.low || rounded(start + candidate) >= <f32>from) && (to >= c.high || rounded(end + candidate) <= <f32>to);
+    if (helps && (isSafe || isExact(least, from, to, origin, scale, candidate, accFirst))) return candidate;
+    if (isSafe || lower == -Infinity) return NaN;
   }
-  const start = product(accFirst, origin, scale) + offset, end = product(accLast, origin, scale) + offset;
-  if (max(abs(start), abs(end)) >= ROUNDER_RANGE) return NaN;
-  // Past the reachable outputs only the clamp may help.
-  if (from > c.low && rounded(start) < <f32>from) return NaN;
-  if (to < c.high && rounded(end) > <f32>to) return NaN;
-  return offset;
+  return NaN;
+}
+
+/** The proof: the real float32 sequence on both sides of every threshold. */
+function isExact(least: i32, from: i32, to: i32, origin: i32, scale: f32, offset: f32, accFirst: i32): bool {
+  for (let y = from + 1; y <= to; y++) {
+    const t = load<i32>(thresholds + (<usize>(y - least - 1) << 2));
+    if (rounded(product(t, origin, scale) + offset) < <f32>y) return false;
+    if (t > accFirst && rounded(product(t - 1, origin, scale) + offset) >= <f32>y) return false;
+  }
+  return true;
 }
 
 /** The slope of the output over the accumulator, and the output of an accumulator of 0, before rounding. */
@@ -248,50 +317,72 @@ function hasNoSlope(c: Channel): bool {
   return c.isTwoPart ? c.highFactor == 0 && c.lowFactor == 0 : c.multiplier == 0;
 }
 
-/** FLOAT where it can be proven, into `s`, with an origin of 0 if asked for. */
-export function solveFloat(c: Channel, s: Solution, atZero: bool = false): bool {
+/** The i-th of 0, 1, -1, 2, -2 … */
+// @ts-ignore: decorator
+@inline
+function alternating(i: i32): i32 {
+  return i & 1 ? (i + 1) >> 1 : -(i >> 1);
+}
+
+/** A float form where it can be proven, into `s`; INTEGER where none can. */
+export function solve(c: Channel, s: Solution): i32 {
   const least = outputOf(c, c.accMin), most = outputOf(c, c.accMax);
-  if (least == most || hasNoSlope(c)) {
+  s.isFull = least == c.low && most == c.high;
+  if (least == most) {
     s.origin = 0;
     s.scale = 0.0;
     s.offset = <f32>least;
-    s.offset2 = <f32>least;
-    return least == most;
+    return FLOAT;
   }
+  if (hasNoSlope(c)) return INTEGER;
   const nominal = <f32>realScale(c);
-  // So that the product is the output itself: float32 is finest where the steps are.
-  const origin = atZero ? 0.0 : Math.round(-realZero(c) / <f64>nominal);
-  if (!fits(c, origin)) return false;
   findThresholds(c, least, most);
-  s.origin = <i32>origin;
-  for (let i = 0; i <= 2 * SCALE_STEPS; i++) {
-    s.scale = neighbour(nominal, i & 1 ? (i + 1) >> 1 : -(i >> 1));
-    s.offset = offsetFor(c, least, least, most, s.origin, s.scale, c.accMin, c.accMax);
-    if (s.offset == s.offset) return true;
+  conflictCount = 0;
+  // What the chip's two-part form can do has one slope and one offset.
+  const isTwoSided = !c.isTwoPart && c.accMin < 0 && outputOf(c, -1) > least;
+  if (isTwoSided && solveFloatSign(c, s, least, most, nominal)) return FLOAT_SIGN;
+  return solveFloat(c, s, least, most, nominal, isTwoSided ? 0 : ORIGIN_STEPS) ? FLOAT : INTEGER;
+}
+
+/** Whether what was found for a channel that is full serves another one that differs in its range only. */
+export function isWithin(c: Channel, s: Solution): bool {
+  if (!s.isFull || !fits(c, <f64>s.origin)) return false;
+  const room = ROUNDER_RANGE - max(abs(s.offset), abs(s.offset2));
+  return max(abs(product(c.accMin, s.origin, s.scale)), abs(product(c.accMax, s.origin, s.scale))) < room;
+}
+
+function solveFloat(c: Channel, s: Solution, least: i32, most: i32, nominal: f32, origins: i32): bool {
+  // So that the product is the output itself: float32 is finest where the steps are.
+  const origin = Math.round(-realZero(c) / <f64>nominal);
+  for (let o = 0; o <= 2 * origins; o++) {
+    if (!fits(c, origin + <f64>alternating(o))) continue;
+    s.origin = <i32>origin + alternating(o);
+    const steps = o == 0 ? SCALE_STEPS : SCALE_STEPS_AGAIN;
+    for (let i = 0; i <= 2 * steps; i++) {
+      s.scale = neighbour(nominal, alternating(i));
+      s.offset = offsetFor(c, least, least, most, s.origin, s.scale, c.accMin, c.accMax);
+      s.offset2 = s.offset;
+      if (s.offset == s.offset) return true;
+    }
   }
   return false;
 }
 
-/** FLOAT_SIGN where it can be proven: negative accumulators and the others each with an offset of their own. */
-export function solveFloatSign(c: Channel, s: Solution): bool {
-  const least = outputOf(c, c.accMin), most = outputOf(c, c.accMax);
-  // What the chip's two-part form can do has one slope and one offset: nothing is left to try.
-  if (c.isTwoPart) return false;
-  if (c.accMin >= 0 || c.accMax < 0 || c.multiplier == 0) {
-    // One sign only: the same offset twice.
-    const isSolved = solveFloat(c, s, true);
-    s.offset2 = s.offset;
-    return isSolved;
-  }
-  const nominal = <f32>realScale(c);
-  findThresholds(c, least, most);
-  s.origin = 0;
-  const below = outputOf(c, -1), above = outputOf(c, 0);
-  for (let i = 0; i <= 2 * SCALE_STEPS; i++) {
-    s.scale = neighbour(nominal, i & 1 ? (i + 1) >> 1 : -(i >> 1));
-    s.offset2 = offsetFor(c, least, least, below, 0, s.scale, c.accMin, -1);
-    s.offset = offsetFor(c, least, above, most, 0, s.scale, 0, c.accMax);
-    if (s.offset2 == s.offset2 && s.offset == s.offset) return true;
+function solveFloatSign(c: Channel, s: Solution, least: i32, most: i32, nominal: f32): bool {
+  for (let o = 0; o <= 2 * ORIGIN_STEPS; o++) {
+    const origin = alternating(o);
+    if (c.accMin >= origin || c.accMax < origin || !fits(c, <f64>origin)) continue;
+    s.origin = origin;
+    const below = outputOf(c, origin - 1), above = outputOf(c, origin);
+    const steps = o == 0 ? SCALE_STEPS : SCALE_STEPS_AGAIN;
+    for (let i = 0; i <= 2 * steps; i++) {
+      s.scale = neighbour(nominal, alternating(i));
+      s.offset2 = offsetFor(c, least, least, below, origin, s.scale, c.accMin, origin - 1);
+      if (s.offset2 != s.offset2) continue;
+      s.offset = offsetFor(c, least, above, most, origin, s.scale, origin, c.accMax);
+      // The offset below zero is put together again at run time: it must come out as it was proven.
+      if (s.offset == s.offset && s.offset + (s.offset2 - s.offset) == s.offset2) return true;
+    }
   }
   return false;
 }

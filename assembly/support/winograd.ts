@@ -20,6 +20,7 @@ import {
   storeTwo,
   target,
 } from "./channels";
+import { addDot } from "./dot";
 import { packBlock, setSumRange } from "./pack_block";
 import { ConvS8Record } from "./records";
 import { weightRow } from "./weight_rows";
@@ -197,14 +198,14 @@ function multiplyTiles(inputs: usize, weights: usize, pairs: usize): void {
       const w0 = v128.load(weights), w1 = v128.load(weights, 16);
       const a = v128.load_splat<i32>(at), b = v128.load_splat<i32>(at, 128);
       const c = v128.load_splat<i32>(at, 256), d = v128.load_splat<i32>(at, 384);
-      a0 = i32x4.add(a0, i32x4.dot_i16x8_s(w0, a));
-      a1 = i32x4.add(a1, i32x4.dot_i16x8_s(w1, a));
-      b0 = i32x4.add(b0, i32x4.dot_i16x8_s(w0, b));
-      b1 = i32x4.add(b1, i32x4.dot_i16x8_s(w1, b));
-      c0 = i32x4.add(c0, i32x4.dot_i16x8_s(w0, c));
-      c1 = i32x4.add(c1, i32x4.dot_i16x8_s(w1, c));
-      d0 = i32x4.add(d0, i32x4.dot_i16x8_s(w0, d));
-      d1 = i32x4.add(d1, i32x4.dot_i16x8_s(w1, d));
+      a0 = addDot(a0, w0, a);
+      a1 = addDot(a1, w1, a);
+      b0 = addDot(b0, w0, b);
+      b1 = addDot(b1, w1, b);
+      c0 = addDot(c0, w0, c);
+      c1 = addDot(c1, w1, c);
+      d0 = addDot(d0, w0, d);
+      d1 = addDot(d1, w1, d);
       at += 4;
     }
     v128.store(to, a0);

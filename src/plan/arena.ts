@@ -78,8 +78,9 @@ export function arenaBound(
     );
     const sum = (members: Iterable<number>) => [...members].reduce((n, i) => n + sizeOf(buffers[i]!), 0);
     let bytes = 0;
-    for (const output of new Set(pairs.map((pair) => pair.output))) {
-      const shared = pairs.filter((p) => p.output === output && alive.has(p.input) && alive.has(output));
+    const together = pairs.filter(({ input, output }) => alive.has(input) && alive.has(output));
+    for (const output of new Set(together.map((pair) => pair.output))) {
+      const shared = together.filter((p) => p.output === output && alive.has(p.input) && alive.has(output));
       if (shared.length === 0) continue;
       const inputs = new Set(shared.map(({ input }) => input));
       const least = shared.map((pair) => leastTogether(buffers[pair.input]!, buffers[output]!, pair.overlap));

@@ -4,8 +4,9 @@ import { graphFromTflite } from "../graph/from-tflite.ts";
 import type { Graph } from "../graph/graph.ts";
 import { foldConstantChannels } from "../graph/rewrites/constant-channels.ts";
 import { readTflite } from "../tflite/read.ts";
-import { encodeImage } from "./encode.ts";
+import { encodeImage, encodeUnsealed } from "./encode.ts";
 import { planForChip } from "./for-chip.ts";
+import { type Image, readContent } from "./image.ts";
 import { OPTIMIZE, type Optimize, type Plan, planGraph } from "./plan.ts";
 
 export interface CompileOptions {
@@ -35,6 +36,16 @@ export function compilePlan(graph: Graph, options: CompileOptions = {}): Plan {
 /** The image of a graph. @throws ThumbnetError when the graph cannot run in int8 */
 export function compileGraph(graph: Graph, options: CompileOptions = {}): Uint8Array {
   return encodeImage(compilePlan(graph, options));
+}
+
+/**
+ * What the image of a `.tflite` file says of itself, with bytes to be run here: they have no CRC-32.
+ *
+ * @throws ThumbnetError when the file is damaged or holds what is not supported
+ */
+export function prepareTflite(bytes: Uint8Array, name: string, options: CompileOptions): Image {
+  const graph = graphFromTflite(readTflite(bytes, name), name);
+  return readContent(encodeUnsealed(compilePlan(graph, options)), name);
 }
 
 /** The image of a `.tflite` file. @throws ThumbnetError when it is damaged or holds what is not supported */

@@ -45,6 +45,13 @@ const NO_DATA = new Uint8Array(0);
  * @throws ThumbnetError when a dimension does not fit its field
  */
 export function encodeImage(plan: Plan): Uint8Array {
+  const bytes = encodeUnsealed(plan);
+  writeStruct(new DataView(bytes.buffer), 0, HEADER_LAYOUT, { crc32: crc32(bytes.subarray(CHECKED_FROM)) });
+  return bytes;
+}
+
+/** The same without its CRC-32, to be run at once. */
+export function encodeUnsealed(plan: Plan): Uint8Array {
   const { graph } = plan;
   const calls = callsInOrder({ calls: plan.operators.map(({ calls }) => calls), order: plan.order });
   const ports = [...graph.inputs, ...graph.outputs];
@@ -126,7 +133,6 @@ export function encodeImage(plan: Plan): Uint8Array {
     finalOutput: Math.max(0, plan.finalOutput),
   };
   writeStruct(view, 0, HEADER_LAYOUT, header);
-  writeStruct(view, 0, HEADER_LAYOUT, { crc32: crc32(bytes.subarray(CHECKED_FROM)) });
   return bytes;
 }
 
@@ -216,7 +222,7 @@ class Pool {
   }
 
   add(bytes: Uint8Array): number {
-    const key = crc32(bytes);
+    const key = sampleOf(bytes);
     const same = this.#known.get(key) ?? [];
     const found = same.find((entry) => equal(entry.bytes, bytes));
     if (found) return found.at;
@@ -232,6 +238,16 @@ class Pool {
   }
 }
 
+/** Tells most byte strings apart: their length and some of their bytes. */
+function sampleOf(bytes: Uint8Array): number {
+  let key = bytes.length;
+  const step = Math.max(1, bytes.length >> 4);
+  for (let i = 0; i < bytes.length; i += step) key = (Math.imul(key, 31) + bytes[i]!) | 0;
+  return key;
+}
+
 function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((value, i) => value === b[i]);
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }

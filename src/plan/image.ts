@@ -121,8 +121,7 @@ export function readImage(bytes: Uint8Array, name = "image"): Image {
   if (!isImage(bytes)) fail("is no thumbnet image");
   if (bytes.length < HEADER_LAYOUT.bytes)
     fail(`is cut off: ${bytes.length} bytes, the header alone has ${HEADER_LAYOUT.bytes}`);
-  const data = view(bytes);
-  const header = readStruct<typeof HEADER>(data, 0, HEADER_LAYOUT);
+  const header = readStruct<typeof HEADER>(view(bytes), 0, HEADER_LAYOUT);
   if (header.version !== VERSION || header.recordBytes !== RECORD_BYTES) {
     fail(`has image version ${header.version}, supported is ${VERSION}: export the model again`);
   }
@@ -130,7 +129,16 @@ export function readImage(bytes: Uint8Array, name = "image"): Image {
     fail(`has ${bytes.length} bytes, its header says ${header.imageBytes}`);
   if (crc32(bytes.subarray(CHECKED_FROM)) !== header.crc32)
     fail("is damaged: the CRC-32 does not match its content");
+  return readContent(bytes, name);
+}
 
+/** The same for bytes whose header and CRC-32 need no check. */
+export function readContent(bytes: Uint8Array, name: string): Image {
+  const fail = (what: string): never => {
+    throw new ThumbnetError(`${name}: ${what}`);
+  };
+  const data = view(bytes);
+  const header = readStruct<typeof HEADER>(data, 0, HEADER_LAYOUT);
   // The CRC guards against accidents; a forged image must still not read outside itself.
   const within = (offset: number, length: number): number =>
     offset + length <= bytes.length ? offset : fail("is damaged: it refers to bytes outside itself");

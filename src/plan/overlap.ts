@@ -95,27 +95,38 @@ type Windowed = Pick<
 
 /**
  * The same for windows: the first byte that any later pixel reads is in its own window or at the start of the next row
- * of windows.
+ * of windows. Both grow in straight pieces along rows and columns, so that the most is at the ends of a piece.
  *
  * @param isPixelOpen whether a pixel's channels are written while its window is still read, channel by channel
  */
 function windowDistance(w: Windowed, isPixelOpen: boolean): number {
   let distance = Number.NEGATIVE_INFINITY;
-  let written = 0;
+  const rows = pieceEnds(w.outputHeight, w.inputHeight, w.strideHeight, w.padTop);
+  const columns = pieceEnds(w.outputWidth, w.inputWidth, w.strideWidth, w.padLeft);
   const read = (n: number, y: number, x: number) => {
     const row = Math.min(w.inputHeight, Math.max(0, y * w.strideHeight - w.padTop));
     const column = Math.min(w.inputWidth, Math.max(0, x * w.strideWidth - w.padLeft));
     return ((n * w.inputHeight + row) * w.inputWidth + column) * w.inputChannels;
   };
-  for (let n = 0; n < w.batch; n++) {
-    for (let y = 0; y < w.outputHeight; y++) {
+  for (const n of new Set([0, Math.min(1, w.batch - 1), w.batch - 1])) {
+    for (const y of rows) {
       const nextRow = y + 1 < w.outputHeight ? read(n, y + 1, 0) : Number.POSITIVE_INFINITY;
-      for (let x = 0; x < w.outputWidth; x++) {
+      for (const x of columns) {
+        const written = ((n * w.outputHeight + y) * w.outputWidth + x) * w.outputChannels;
         if (written > 0 || isPixelOpen)
           distance = Math.max(distance, written - Math.min(nextRow, read(n, y, x)));
-        written += w.outputChannels;
       }
     }
   }
   return distance;
+}
+
+/** Outputs between which `output * stride - padding`, kept within the input, grows evenly, and so it does for the next. */
+function pieceEnds(outputs: number, inputs: number, stride: number, padding: number): Set<number> {
+  const ends = [0, 1, outputs - 2, outputs - 1];
+  for (const at of [padding, inputs + padding]) {
+    const output = Math.floor(at / stride);
+    ends.push(output - 1, output, output + 1);
+  }
+  return new Set(ends.filter((output) => output >= 0 && output < outputs));
 }

@@ -1,5 +1,5 @@
 import { ThumbnetError } from "../errors.ts";
-import { type CompileOptions, compileTflite } from "../plan/compile.ts";
+import { type CompileOptions, prepareTflite } from "../plan/compile.ts";
 import { isImage, readImage } from "../plan/image.ts";
 import { type Engine, instantiate, supportsSimd } from "./engine.ts";
 import { Model } from "./model.ts";
@@ -24,9 +24,8 @@ export async function loadModel(source: ModelSource, options: LoadOptions = {}):
   }
   const { bytes, name: fileName } = await readSource(source);
   const name = options.name ?? fileName;
-  const image = readImage(
-    isImage(bytes) ? bytes : compileTflite(bytes, name, { target: "wasm", ...options }),
-    name,
-  );
+  const image = isImage(bytes)
+    ? readImage(bytes, name)
+    : prepareTflite(bytes, name, { target: "wasm", ...options });
   return new Model(image, await instantiate(engine), engine);
 }

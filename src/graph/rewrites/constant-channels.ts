@@ -183,8 +183,11 @@ function foldWeights(
   const weightsZeroPoint = weights.quantization!.zeroPoints[0]!;
   const kept = [...Array(channels).keys()].filter((c) => outputs?.[c] ?? true);
   const bias = biasData(graph, op.inputs[2], channels);
-  const left = inputs ? count(inputs) : depth;
-  const data = new Int8Array(kept.length * taps * left);
+  const all = [...Array(depth).keys()];
+  const left = inputs ? all.filter((k) => inputs[k]) : all;
+  // What a channel that goes holds, where that is not zero.
+  const gone = inputs ? all.filter((k) => !inputs[k] && range!.low[k] !== zeroPoint) : [];
+  const data = new Int8Array(kept.length * taps * left.length);
   const folded = new Int32Array(kept.length);
   let to = 0;
   for (const [i, c] of kept.entries()) {
@@ -195,10 +198,10 @@ function foldWeights(
         to += depth;
         continue;
       }
-      for (let k = 0; k < depth; k++) {
-        const w = values[from + k]!;
-        if (inputs[k]) data[to++] = w;
-        else sum += (w - weightsZeroPoint) * (range!.low[k]! - zeroPoint);
+      for (let n = 0; n < left.length; n++) data[to++] = values[from + left[n]!]!;
+      for (let n = 0; n < gone.length; n++) {
+        const k = gone[n]!;
+        sum += (values[from + k]! - weightsZeroPoint) * (range!.low[k]! - zeroPoint);
       }
     }
     folded[i] = sum;

@@ -98,10 +98,17 @@ function ofConvolution(
   const perOutput = isDepthwise ? channels / input.low.length : channels / (input.low.length / depth);
   // Padding contributes nothing, which is what an element at the zero point does.
   const isPadded = hasPadding(graph, op);
-  const distances = (values: Int8Array, join: (q: number, zero: number) => number) =>
-    Int32Array.from(values, (q) => (isPadded ? join(q, from.zeroPoint) : q) - from.zeroPoint);
-  const low = distances(input.low, Math.min);
-  const high = distances(input.high, Math.max);
+  const low = new Int32Array(input.low.length);
+  const high = new Int32Array(input.low.length);
+  for (let k = 0; k < low.length; k++) {
+    const [least, most] = [input.low[k]!, input.high[k]!];
+    low[k] = (isPadded ? Math.min(least, from.zeroPoint) : least) - from.zeroPoint;
+    high[k] = (isPadded ? Math.max(most, from.zeroPoint) : most) - from.zeroPoint;
+  }
+  // Without groups all output channels have the same inputs: those that are always zero need not be looked at.
+  const inputs = isDepthwise ? [0] : [...Array(depth).keys()];
+  const live =
+    !isDepthwise && depth === low.length ? inputs.filter((k) => low[k] !== 0 || high[k] !== 0) : inputs;
 
   const result = { low: new Int8Array(channels), high: new Int8Array(channels) };
   for (let c = 0; c < channels; c++) {
@@ -111,7 +118,8 @@ function ofConvolution(
     let least = bias[c]!;
     let most = least;
     for (let tap = 0; tap < taps; tap++) {
-      for (let k = 0; k < depth; k++) {
+      for (let i = 0; i < live.length; i++) {
+        const k = live[i]!;
         const w = values[at + k]!;
         if (w > 0) {
           least += w * low[first + k]!;
