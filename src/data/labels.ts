@@ -70,9 +70,10 @@ export async function readClassFolders(
   isInput: (name: string) => boolean,
 ): Promise<LabelledFile[]> {
   const entries: LabelledFile[] = [];
+  const classes = labels.map(className);
   for (const name of (await listFolders(folder)).sort()) {
     const files = (await listFiles(join(folder, name))).filter(isInput).sort();
-    const label = labels.indexOf(className(name));
+    const label = classes.indexOf(className(name));
     if (files.length > 0 && label < 0) {
       throw new ThumbnetError(`${join(folder, name)}: is no class of the model: ${labels.join(", ")}`);
     }

@@ -58,6 +58,11 @@ test("folders named as the classes are a data set", () => {
     write(`set/${name}/a.bin`, Uint8Array.from(bytes));
   }
   const json = thumbnetJson("eval", three, path("set"), "--labels", labels);
+  const underscored = write("underscored.txt", "up\n_silence_\ndown\n");
+  expect(thumbnetJson("eval", three, path("set"), "--labels", underscored)).toMatchObject({
+    count: 3,
+    correct: 2,
+  });
   expect(json).toMatchObject({ count: 3, correct: 2 });
   expect(json.outputs[0].confusion).toEqual([
     [1, 0, 0],
