@@ -82,15 +82,16 @@ async function readPart(folder: string, part: string): Promise<LogMelExamples> {
 
 /** Reads a keyword-spotting set; inputs are MFCCs [49,10,1]. @throws ThumbnetError naming the file */
 export async function openKwsSet(folder: string): Promise<TrainingSet> {
-  const [train, validation, test] = await Promise.all(
-    ["train", "val", "test"].map((p) => readPart(folder, p)),
-  );
+  // One after the other: of several that are wrong the first one is named.
+  const train = await readPart(folder, "train");
+  const validation = await readPart(folder, "val");
+  const test = await readPart(folder, "test");
   return {
     name: "kws",
     inputShape: [FRAMES, COEFFICIENTS, 1],
     classes: KWS_CLASSES,
-    train: train!,
-    validation: validation!,
-    test: test!,
+    train,
+    validation,
+    test,
   };
 }
