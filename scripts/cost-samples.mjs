@@ -236,6 +236,18 @@ const binary = (kind) => (random) => {
   return sample.graph(kind, [a, b], output, { activation: random.chance(0.5) ? "RELU" : "NONE" });
 };
 
+/** Of scales and zero points for which the planner finds no constants: three roundings. */
+const roundedBinary = (kind) => (random) => {
+  const sample = new Sample(random);
+  const [height, width] = map(random, 400);
+  const channels = channelCount(random, 64);
+  const shape = [1, height, width, channels];
+  const other = random.chance(0.6) ? shape : [1, 1, 1, channels];
+  const a = sample.input(shape, 1, 3);
+  const b = sample.input(other, 0.75, -7);
+  return sample.graph(kind, [a, b], sample.activation(shape, 1, 10), { activation: "NONE" });
+};
+
 const single = (kind) => (random) => {
   const sample = new Sample(random);
   const [height, width] = map(random, 400);
@@ -322,7 +334,7 @@ export const SAMPLES = {
   fully_connected_s8: [[fullyConnected], 60],
   avg_pool_s8: [[pool("AVERAGE_POOL_2D")], 60],
   max_pool_s8: [[pool("MAX_POOL_2D")], 40],
-  add_s8: [[binary("ADD"), binary("SUB")], 40],
+  add_s8: [[binary("ADD"), binary("SUB"), roundedBinary("ADD")], 60],
   mul_s8: [[binary("MUL")], 30],
   lookup_s8: [[single("RELU"), single("LOGISTIC"), single("QUANTIZE")], 12],
   softmax_s8: [[softmax], 40],

@@ -64,9 +64,7 @@ function solve(samples) {
     }
   }
   return Object.fromEntries(
-    names
-      .map((name, i) => [name, norms[i] === 0 ? 0 : Number((solution[i] / norms[i]).toPrecision(4))])
-      .filter(([, value]) => value > 0),
+    names.map((name, i) => [name, norms[i] === 0 ? 0 : Number((solution[i] / norms[i]).toPrecision(4))]),
   );
 }
 
@@ -82,7 +80,7 @@ function runCycles() {
 }
 
 const predict = (coefficients, counts) =>
-  Object.entries(counts).reduce((sum, [name, count]) => sum + count * (coefficients[name] ?? 0), 0);
+  Object.entries(counts).reduce((sum, [name, count]) => sum + count * coefficients[name], 0);
 
 const fitted = {};
 const stacks = {};

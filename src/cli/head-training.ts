@@ -35,7 +35,7 @@ export function addHeadOptions(command: Command, defaults: { epochs: number }): 
     .option("--dropout <share>", "of the features before the last layer of a head", parseNumber(0, 0.9), 0)
     .option(
       "--feature-cache <MiB>",
-      "memory for the features of a frozen network, kept where --augmentation is 0",
+      "memory for the features of a frozen network, kept where examples do not vary, or with --variants",
       parseWhole(0),
       1500,
     )

@@ -12,10 +12,12 @@ import {
 import { resolveThresholds } from "../plan/thresholds.ts";
 import type { Engine, Kernels } from "./engine.ts";
 import { type Answer, answers, type ExitInfo, exitInfos, type RunOptions, type TraceExit } from "./exits.ts";
+import { ALIGNMENT, aligned, ensure } from "./memory.ts";
 import {
-  dequantize,
+  declared,
   type InputData,
   inputBytes,
+  isLike,
   largestValue,
   newOutput,
   type OutputData,
@@ -87,9 +89,6 @@ export interface ProfileOptions {
   /** Timed runs of each operator; default 50. */
   readonly repetitions?: number;
 }
-
-const PAGE = 65536;
-const ALIGNMENT = 16;
 
 /**
  * A model in memory, ready to run. It holds the image, the arena and a workspace in one WebAssembly memory of
@@ -391,35 +390,5 @@ export class Model {
   #content({ space, offset, bytes }: ImageTensor): Uint8Array {
     const start = (space === "image" ? this.#image : this.#arena) + offset;
     return this.#memory.subarray(start, start + bytes);
-  }
-}
-
-/** Whether data are of the type and length of a view. */
-function isLike(data: InputData | readonly InputData[], view: OutputData): data is OutputData {
-  return (
-    (data instanceof Int8Array || data instanceof Uint8Array) &&
-    data.constructor === view.constructor &&
-    data.length === view.length
-  );
-}
-
-/** A tensor's bytes as the model file declares them: a float32 one is dequantised. */
-function declared(stored: Uint8Array, tensor: ImageTensor): Uint8Array {
-  if (tensor.dtype !== "float32") return stored;
-  const int8 = new Int8Array(stored.buffer, stored.byteOffset, stored.byteLength);
-  return new Uint8Array(dequantize(int8, tensorInfo("", tensor)).buffer);
-}
-
-function aligned(address: number): number {
-  return Math.ceil(address / ALIGNMENT) * ALIGNMENT;
-}
-
-function ensure(memory: WebAssembly.Memory, bytes: number): void {
-  const missing = Math.ceil((bytes - memory.buffer.byteLength) / PAGE);
-  if (missing <= 0) return;
-  try {
-    memory.grow(missing);
-  } catch {
-    throw new ThumbnetError(`the model needs ${bytes} bytes of WebAssembly memory, more than there is`);
   }
 }

@@ -95,3 +95,19 @@ export function inputBytes(data: InputData, info: TensorInfo): { bytes: Uint8Arr
 function typeName(value: unknown): string {
   return value === null || typeof value !== "object" ? typeof value : value.constructor.name;
 }
+
+/** Whether data are of the type and length of a view. */
+export function isLike(data: InputData | readonly InputData[], view: OutputData): data is OutputData {
+  return (
+    (data instanceof Int8Array || data instanceof Uint8Array) &&
+    data.constructor === view.constructor &&
+    data.length === view.length
+  );
+}
+
+/** A tensor's bytes as the model file declares them: a float32 one is dequantised. */
+export function declared(stored: Uint8Array, tensor: ImageTensor): Uint8Array {
+  if (tensor.dtype !== "float32") return stored;
+  const int8 = new Int8Array(stored.buffer, stored.byteOffset, stored.byteLength);
+  return new Uint8Array(dequantize(int8, tensorInfo("", tensor)).buffer);
+}

@@ -109,13 +109,15 @@ export async function trainCut(
   const elements = elementCount(data.inputShape);
   const inputBatches = source.batches ?? ((epoch: EpochOptions) => epochBatches(data.train, elements, epoch));
   const isStill = settings.augmentation === 0 && settings.mix === 0;
-  const variants = isStill ? 1 : settings.variants;
+  const variants = isStill ? 1 : Math.min(settings.variants, settings.epochs);
   const bytes = 4 * data.train.count * preparer.elements * variants;
   const fits = bytes <= options.cacheBytes;
   if (frozen && !isStill && !fits) {
     const needed = `${variants} variants of ${data.train.count} examples need ${Math.ceil(bytes / 2 ** 20)} MiB`;
     const found = `${Math.floor(options.cacheBytes / 2 ** 20)} MiB may be used`;
-    throw new ThumbnetError(`${data.name}: features after ${cut.name}: ${needed}, ${found}`);
+    throw new ThumbnetError(
+      `${data.name}: features after ${cut.name}: ${needed}, ${found} (--feature-cache); fewer --variants need less`,
+    );
   }
   // Inputs are as quickly made anew as kept; what is kept of them then are the teacher's answers.
   const isCached = variants > 0 && fits && (frozen || (isStill && teacher !== null));
