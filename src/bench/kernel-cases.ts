@@ -134,7 +134,6 @@ export const KERNEL_CASES: readonly KernelCase[] = [
   pointwise("streaming", [28, 1], 40, 128),
   pointwise("streaming", [24, 1], 128, 128),
   pointwise("streaming", [15, 1], 128, 128),
-
   ...oddWidths(),
   depthwise("KWS", [25, 5], 64),
   depthwise("VWW", [48, 48], 8),

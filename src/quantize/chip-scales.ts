@@ -66,7 +66,7 @@ const distances = (): number[] =>
  * The graph with the scales of some channels of convolutions moved by at most 0.05 %, where all channels of an operator
  * have the chip's quick form then. Only scales and biases differ.
  *
- * @param graph int8, each bias tensor read by one operator
+ * @param graph int8, weights and bias of each convolution read by no other operator
  */
 export function withChipScales(graph: Graph): Graph {
   const tensors = [...graph.tensors];

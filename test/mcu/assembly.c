@@ -71,8 +71,10 @@ static int differ(const uint32_t *a, const uint32_t *b) {
 static int products(void) {
   const int32_t a = edge(), b = edge(), multiplier = between(1 << 30, INT32_MAX), shift = between(-31, 8);
   const int32_t x = edge() >> (shift > 0 ? shift : 0);
-  return high_product(a, b) != c_high_product(a, b) ||
-         requantize(x, multiplier, shift) != c_requantize(x, multiplier, shift);
+  if (high_product(a, b) != c_high_product(a, b)) return 1;
+  const int32_t wanted = c_requantize(x, multiplier, shift);
+  if (requantize(x, multiplier, shift) != wanted) return 1;
+  return shift < 0 && requantize_right(x, multiplier >> 16, (uint32_t)multiplier & 0xffffu, -shift) != wanted;
 }
 
 static int dot(void) {

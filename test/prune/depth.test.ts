@@ -106,6 +106,20 @@ describe("variants", () => {
     forward.mockRestore();
   });
 
+  test("of a frozen tail are seen by it once", async () => {
+    const forward = vi.spyOn(Network.prototype, "forward");
+    const callsOf = async (train: Partial<TrainOptions>) => {
+      forward.mockClear();
+      await losses({ frozen: true }, { epochs: 4, ...train });
+      return forward.mock.calls.length;
+    };
+    const anew = await callsOf({ variants: 0 });
+    const [two, four] = [await callsOf({ variants: 2 }), await callsOf({ variants: 4 })];
+    expect(two).toBeLessThan(four);
+    expect(four).toBeLessThanOrEqual(anew);
+    forward.mockRestore();
+  });
+
   test("of a frozen tail need memory", async () => {
     const train = { ...OPTIONS.train, variants: 2 };
     await expect(prune({ train, cacheBytes: 1000 })).rejects.toThrow(

@@ -15,7 +15,7 @@ export const COST_NAMES: Readonly<Record<keyof Costs, string>> = {
 export const percent = (share: number) => formatPercent(share, 2);
 
 /** `0.30 points lost` */
-export const describeLoss = (loss: number): string =>
+const describeLoss = (loss: number): string =>
   `${(100 * Math.abs(loss)).toFixed(2)} points ${loss < 0 ? "gained" : "lost"}`;
 
 const points = (value: Spread) => formatSpread(value, (share) => (100 * share).toFixed(2));
