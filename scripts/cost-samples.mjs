@@ -223,12 +223,18 @@ const pool = (kind) => (random) => {
   }
 };
 
-const binary = (kind) => (random) => {
+/** A map, and what is to be joined with it: another one, or a row of channels. */
+function operands(random) {
   const sample = new Sample(random);
   const [height, width] = map(random, 400);
   const channels = channelCount(random, 64);
   const shape = [1, height, width, channels];
   const other = random.chance(0.6) ? shape : [1, 1, 1, channels];
+  return { sample, shape, other };
+}
+
+const binary = (kind) => (random) => {
+  const { sample, shape, other } = operands(random);
   const a = sample.input(shape, 2 ** -6);
   const b = sample.input(other, Math.fround(random.between(0.5, 1) * 2 ** -6));
   const scale = kind === "MUL" ? random.between(0.3, 1) : random.between(1.2, 2.5) * 2 ** -6;
@@ -238,14 +244,9 @@ const binary = (kind) => (random) => {
 
 /** Of scales and zero points for which the planner finds no constants: three roundings. */
 const roundedBinary = (kind) => (random) => {
-  const sample = new Sample(random);
-  const [height, width] = map(random, 400);
-  const channels = channelCount(random, 64);
-  const shape = [1, height, width, channels];
-  const other = random.chance(0.6) ? shape : [1, 1, 1, channels];
-  const a = sample.input(shape, 1, 3);
-  const b = sample.input(other, 0.75, -7);
-  return sample.graph(kind, [a, b], sample.activation(shape, 1, 10), { activation: "NONE" });
+  const { sample, shape, other } = operands(random);
+  const inputs = [sample.input(shape, 1, 3), sample.input(other, 0.75, -7)];
+  return sample.graph(kind, inputs, sample.activation(shape, 1, 10), { activation: "NONE" });
 };
 
 const single = (kind) => (random) => {

@@ -163,8 +163,8 @@ function rowFloat(r: AddS8Record, p: Packed, a: usize, step1: usize, b: usize, s
 
 // @ts-ignore: decorator
 @inline
-function rescale(x: v128, leftShift: i32, multiplier: v128, scale: v128): v128 {
-  return requantizeLanes(i32x4.shl(x, leftShift), multiplier, scale);
+function rescale(x: v128, multiplier: v128, scale: v128): v128 {
+  return requantizeLanes(i32x4.shl(x, LEFT_SHIFT), multiplier, scale);
 }
 
 function rowInteger(r: AddS8Record, a: usize, step1: usize, b: usize, step2: usize, output: usize): void {
@@ -178,10 +178,10 @@ function rowInteger(r: AddS8Record, a: usize, step1: usize, b: usize, step2: usi
   for (let i = 0; i < count; i += CHANNELS) {
     const x = i16x8.sub(eight(a, step1), zeroPoint1);
     const y = i16x8.sub(eight(b, step2), zeroPoint2);
-    const x0 = rescale(i32x4.extend_low_i16x8_s(x), LEFT_SHIFT, multiplier1, scale1);
-    const x1 = rescale(i32x4.extend_high_i16x8_s(x), LEFT_SHIFT, multiplier1, scale1);
-    const y0 = rescale(i32x4.extend_low_i16x8_s(y), LEFT_SHIFT, multiplier2, scale2);
-    const y1 = rescale(i32x4.extend_high_i16x8_s(y), LEFT_SHIFT, multiplier2, scale2);
+    const x0 = rescale(i32x4.extend_low_i16x8_s(x), multiplier1, scale1);
+    const x1 = rescale(i32x4.extend_high_i16x8_s(x), multiplier1, scale1);
+    const y0 = rescale(i32x4.extend_low_i16x8_s(y), multiplier2, scale2);
+    const y1 = rescale(i32x4.extend_high_i16x8_s(y), multiplier2, scale2);
     const sum0 = r.subtract ? i32x4.sub(x0, y0) : i32x4.add(x0, y0);
     const sum1 = r.subtract ? i32x4.sub(x1, y1) : i32x4.add(x1, y1);
     const out0 = i32x4.add(requantizeLanes(sum0, multiplier, scale), zeroPoint);

@@ -51,34 +51,19 @@ function parseSteps(text: string): Schedule {
 }
 
 export function trainOptions(options: TrainingValues): TrainOptions {
-  const {
-    epochs,
-    batch,
-    seed,
-    lr,
-    steps,
-    warmup,
-    labelSmoothing,
-    weightDecay,
-    average,
-    patience,
-    augmentation,
-    mix,
-    variants,
-  } = options;
-  const schedule: Schedule = steps ?? { kind: "cosine", rate: lr, warmup };
+  const { lr, steps, warmup } = options;
   return {
-    epochs,
-    batch,
-    seed,
-    schedule,
-    labelSmoothing,
-    weightDecay,
-    average,
-    patience,
-    augmentation,
-    mix,
-    variants,
+    epochs: options.epochs,
+    batch: options.batch,
+    seed: options.seed,
+    schedule: steps ?? { kind: "cosine", rate: lr, warmup },
+    labelSmoothing: options.labelSmoothing,
+    weightDecay: options.weightDecay,
+    average: options.average,
+    patience: options.patience,
+    augmentation: options.augmentation,
+    mix: options.mix,
+    variants: options.variants,
   };
 }
 

@@ -16,51 +16,53 @@ const STEP = 2 ** -17;
 /** Steps to either side: 0.05 %. */
 const STEPS = 64;
 
-/** Other scales and biases of some channels; the weights' integers stay. */
-interface Moved {
-  readonly scales: readonly number[];
-  readonly bias: Int32Array;
-}
-
 type Weighted = OperatorOf<"CONV_2D"> | OperatorOf<"DEPTHWISE_CONV_2D">;
 
-/** Null where nothing needs to move, or not all that would need to can. */
-function moved(graph: Graph, op: Weighted): Moved | null {
+/** The nearest first. */
+const DISTANCES = Array.from({ length: 2 * STEPS }, (_, i) => (i & 1 ? -1 : 1) * STEP * ((i >> 1) + 1));
+
+const withScales = (tensor: Tensor, scales: readonly number[]): Tensor => ({
+  ...tensor,
+  quantization: { ...quantizationOf(tensor), scales },
+});
+
+/** Weights and bias with other scales; null where nothing needs to move, or not all that would need to can. */
+function moved(graph: Graph, op: Weighted): { readonly weights: Tensor; readonly bias: Tensor } | null {
   const calls = op.kind === "CONV_2D" ? lowerConv(graph, op) : lowerDepthwise(graph, op);
   const call = calls.find(isWindowed);
   const channels = call && exactChannels(call);
   const nearest = channels && nearestTwoPart(channels, preferredShifts(call));
   if (!nearest || nearest.unsolved.length === 0) return null;
-  const [input, weights, biasTensor] = op.inputs.map((index) => graph.tensors[index]) as [
+  const [input, weights, bias] = op.inputs.map((index) => graph.tensors[index]) as [
     Tensor,
     Tensor,
     Tensor | undefined,
   ];
   const scales = [...quantizationOf(weights).scales];
-  if (!biasTensor?.data || scales.length !== channels.length) return null;
-  const { buffer, byteOffset, byteLength } = biasTensor.data;
-  const bias = new Int32Array(buffer, byteOffset, byteLength / 4).slice();
+  if (!bias?.data || scales.length !== channels.length) return null;
+  const { buffer, byteOffset, byteLength } = bias.data;
+  const biases = new Int32Array(buffer, byteOffset, byteLength / 4).slice();
   const inputScale = quantizationOf(input).scales[0]!;
   const outputScale = quantizationOf(tensorOf(graph, op.outputs[0]!)).scales[0]!;
   for (const c of nearest.unsolved) {
-    const [channel, scale, old] = [channels[c]!, scales[c]!, bias[c]!];
-    const found = distances().find((distance) => {
+    const [channel, scale, old] = [channels[c]!, scales[c]!, biases[c]!];
+    const isFound = DISTANCES.some((distance) => {
       const other = Math.fround(scale * (1 + distance));
       const factor = quantizeMultiplier((inputScale * other) / outputScale);
       const own = Math.round((old * scale) / other);
       if (!hasTwoPart({ ...channel, ...factor, bias: channel.bias + own - old }, nearest.shifts))
         return false;
-      [scales[c], bias[c]] = [other, own];
+      [scales[c], biases[c]] = [other, own];
       return true;
     });
-    if (found === undefined) return null;
+    if (!isFound) return null;
   }
-  return { scales, bias };
+  const biasScales = scales.map((scale) => Math.fround(scale * inputScale));
+  return {
+    weights: withScales(weights, scales),
+    bias: { ...withScales(bias, biasScales), data: new Uint8Array(biases.buffer) },
+  };
 }
-
-/** The nearest first. */
-const distances = (): number[] =>
-  Array.from({ length: 2 * STEPS }, (_, i) => (i & 1 ? -1 : 1) * STEP * ((i >> 1) + 1));
 
 /**
  * The graph with the scales of some channels of convolutions moved by at most 0.05 %, where all channels of an operator
@@ -74,21 +76,8 @@ export function withChipScales(graph: Graph): Graph {
     if (op.kind !== "CONV_2D" && op.kind !== "DEPTHWISE_CONV_2D") continue;
     const found = moved(graph, op);
     if (found === null) continue;
-    const { scales, bias } = found;
-    const [, weights, biasIndex] = op.inputs as [number, number, number];
-    const inputScale = quantizationOf(tensorOf(graph, op.inputs[0]!)).scales[0]!;
-    const own = (index: number, values: readonly number[]) => ({
-      ...tensors[index]!,
-      quantization: { ...quantizationOf(tensors[index]!), scales: values },
-    });
-    tensors[weights] = own(weights, scales);
-    tensors[biasIndex] = {
-      ...own(
-        biasIndex,
-        scales.map((scale) => Math.fround(scale * inputScale)),
-      ),
-      data: new Uint8Array(bias.buffer),
-    };
+    tensors[op.inputs[1]!] = found.weights;
+    tensors[op.inputs[2]!] = found.bias;
   }
   return { ...graph, tensors };
 }

@@ -66,16 +66,16 @@ function mixExamples(
 ): Mixture {
   const count = labels.length;
   const elements = inputs.length / count;
-  const originals = inputs.slice();
+  // Each is mixed before the next one changes; only the first is wanted again, by the last.
+  const first = inputs.slice(0, elements);
   const shares = new Float32Array(count).fill(1);
   const others = labels.map((_, i) => labels[(i + 1) % count]!);
   for (let i = 0; i < count; i++) {
     if (!random.chance(probability)) continue;
     const share = 1 - random.unit();
-    const other = ((i + 1) % count) * elements;
-    for (let k = 0; k < elements; k++) {
-      inputs[i * elements + k] = share * originals[i * elements + k]! + (1 - share) * originals[other + k]!;
-    }
+    const own = inputs.subarray(i * elements, (i + 1) * elements);
+    const other = i + 1 < count ? inputs.subarray((i + 1) * elements) : first;
+    for (let k = 0; k < elements; k++) own[k] = share * own[k]! + (1 - share) * other[k]!;
     shares[i] = share;
   }
   return { labels: others, shares };

@@ -26,11 +26,13 @@ export type Coefficients = Readonly<Record<KernelName, Readonly<Record<string, n
 
 function cyclesOf(kernel: KernelName, features: Features): number {
   const coefficients: Readonly<Record<string, number>> = (COEFFICIENTS as Coefficients)[kernel];
-  return Object.entries(features).reduce((sum, [name, count]) => {
-    if (count !== 0 && coefficients[name] === undefined)
-      throw new Error(`no cycles are known for ${kernel}: ${name}`);
-    return count === 0 ? sum : sum + count * coefficients[name]!;
-  }, 0);
+  let cycles = 0;
+  for (const [name, count] of Object.entries(features)) {
+    const cost = coefficients[name];
+    if (cost === undefined) throw new Error(`no cycles are known for ${kernel}: ${name}`);
+    cycles += count * cost;
+  }
+  return cycles;
 }
 
 /**

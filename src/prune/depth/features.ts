@@ -1,7 +1,6 @@
 /** What a frozen tail and a teacher make of examples: computed once, outside the gradient. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Examples } from "../../data/training-set.ts";
-import { elementCount } from "../../graph/shape.ts";
 import {
   type Batch,
   type EpochOptions,
@@ -41,14 +40,6 @@ export class Preparer {
   constructor(options: PreparerOptions) {
     this.#options = options;
     this.#lessons = new PerBatch(options.keeps);
-  }
-
-  /** Elements of what the student reads. */
-  get elements(): number {
-    const { whole, after } = this.#options;
-    const { inputShape, layers } = whole.description;
-    const index = layers.findIndex(({ name }) => name === after);
-    return elementCount(index < 0 ? inputShape : whole.shapes[index]!);
   }
 
   get #changesNothing(): boolean {
@@ -109,9 +100,14 @@ const CHUNK = 100;
 /** Examples as they are. */
 export const NO_VARIANT: VariantOptions = { seed: 0, epoch: 0, augmentation: 0, mix: 0 };
 
+/** A new array of the type of another one. */
+const ofLength = <T extends Float32Array | Uint16Array>(like: T, length: number): T =>
+  new (like.constructor as new (length: number) => T)(length);
+
 /** Rows of several arrays, one after the other. */
 function concat<T extends Float32Array | Uint16Array>(parts: readonly T[]): T {
-  const result = new (parts[0]!.constructor as new (length: number) => T)(
+  const result = ofLength(
+    parts[0]!,
     parts.reduce((sum, { length }) => sum + length, 0),
   );
   let offset = 0;
@@ -154,9 +150,9 @@ export class PreparedExamples implements Examples {
     out.set(this.#inputs.subarray(index * this.#elements, (index + 1) * this.#elements), offset);
   }
 
-  #rows(values: Float32Array, indices: Uint32Array): Float32Array {
+  #rows<T extends Float32Array | Uint16Array>(values: T, indices: Uint32Array): T {
     const each = values.length / this.count;
-    const rows = new Float32Array(indices.length * each);
+    const rows = ofLength(values, indices.length * each);
     indices.forEach((index, i) => {
       rows.set(values.subarray(index * each, (index + 1) * each), i * each);
     });
@@ -178,7 +174,7 @@ export class PreparedExamples implements Examples {
         }),
         ...(mixture && {
           mixture: {
-            labels: Uint16Array.from(indices, (index) => mixture.labels[index]!),
+            labels: this.#rows(mixture.labels, indices),
             shares: this.#rows(mixture.shares, indices),
           },
         }),

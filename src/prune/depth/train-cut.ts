@@ -100,17 +100,11 @@ export async function trainCut(
   const joined = joinNetworks(tail, fresh);
   const student = frozen ? fresh : joined;
   const teacher = lesson && (source.teacher ?? whole);
-  const preparer = new Preparer({
-    whole,
-    after: frozen ? cut.layer : null,
-    teacher,
-    keeps: !frozen && settings.variants > 0,
-  });
   const elements = elementCount(data.inputShape);
   const inputBatches = source.batches ?? ((epoch: EpochOptions) => epochBatches(data.train, elements, epoch));
   const isStill = settings.augmentation === 0 && settings.mix === 0;
   const variants = isStill ? 1 : Math.min(settings.variants, settings.epochs);
-  const bytes = 4 * data.train.count * preparer.elements * variants;
+  const bytes = 4 * data.train.count * elementCount(frozen ? cut.shape : data.inputShape) * variants;
   const fits = bytes <= options.cacheBytes;
   if (frozen && !isStill && !fits) {
     const needed = `${variants} variants of ${data.train.count} examples need ${Math.ceil(bytes / 2 ** 20)} MiB`;
@@ -121,6 +115,12 @@ export async function trainCut(
   }
   // Inputs are as quickly made anew as kept; what is kept of them then are the teacher's answers.
   const isCached = variants > 0 && fits && (frozen || (isStill && teacher !== null));
+  const preparer = new Preparer({
+    whole,
+    after: frozen ? cut.layer : null,
+    teacher,
+    keeps: !frozen && !isCached && settings.variants > 0,
+  });
   const prepared: PreparedExamples[] = [];
   const cachedBatches = (epoch: EpochOptions) => {
     const variant = isStill ? 0 : epoch.epoch;
