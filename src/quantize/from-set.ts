@@ -2,6 +2,7 @@
 import { Random } from "../data/random.ts";
 import { inputsOf, type TrainingSet } from "../data/training-set.ts";
 import { ThumbnetError } from "../errors.ts";
+import { finalOutput } from "../graph/exits.ts";
 import type { Graph } from "../graph/graph.ts";
 import { elementCount, formatShape } from "../graph/shape.ts";
 import { tfliteFromGraph } from "../graph/to-tflite.ts";
@@ -25,13 +26,15 @@ export interface QuantizedModel {
   readonly model: Model;
 }
 
-function checkFit(graph: Graph, data: TrainingSet): void {
+/** @throws ThumbnetError when a data set does not fit a classifier's input and final output */
+export function checkGraphFits(graph: Graph, data: TrainingSet): void {
   const input = graph.tensors[graph.inputs[0]!]!;
-  if (elementCount(input.shape) !== elementCount(data.inputShape)) {
-    const found = `takes ${formatShape(input.shape)}, the data set ${data.name} has ${formatShape(data.inputShape)}`;
-    throw new ThumbnetError(`${graph.name}: ${found}`);
+  if (graph.inputs.length !== 1 || elementCount(input.shape) !== elementCount(data.inputShape)) {
+    throw new ThumbnetError(
+      `${graph.name}: takes ${formatShape(input.shape)}, the data set ${data.name} has ${formatShape(data.inputShape)}`,
+    );
   }
-  const classes = elementCount(graph.tensors[graph.outputs[0]!]!.shape);
+  const classes = elementCount(graph.tensors[finalOutput(graph)]!.shape);
   if (classes !== data.classes.length) {
     throw new ThumbnetError(
       `${graph.name}: gives ${classes} classes, the data set ${data.name} has ${data.classes.length}`,
@@ -64,7 +67,7 @@ export async function quantizeOnSet(
   name: string,
   onOperator: () => void = () => {},
 ): Promise<QuantizedModel> {
-  checkFit(graph, data);
+  checkGraphFits(graph, data);
   const examples = drawExamples(data, calibration, new Random(seed));
   const input = data.inputAffine ? { input: data.inputAffine } : {};
   const int8 = quantizeGraph(graph, examples, { ...options, ...input }, onOperator);

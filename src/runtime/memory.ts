@@ -1,12 +1,11 @@
 /** Places in a WebAssembly memory. */
 import { ThumbnetError } from "../errors.ts";
+import { alignUp } from "../plan/layout.ts";
 
 const PAGE = 65536;
 export const ALIGNMENT = 16;
 
-export function aligned(address: number): number {
-  return Math.ceil(address / ALIGNMENT) * ALIGNMENT;
-}
+export const aligned = (address: number): number => alignUp(address, ALIGNMENT);
 
 /** Grows a memory to so many bytes. @throws ThumbnetError where it cannot grow */
 export function ensure(memory: WebAssembly.Memory, bytes: number): void {

@@ -5,9 +5,9 @@ import { operatorCost } from "../../graph/cost.ts";
 import { finalOutput } from "../../graph/exits.ts";
 import type { Graph } from "../../graph/graph.ts";
 import { operatorsFor } from "../../graph/rewrites/exits.ts";
-import { elementCount, formatShape } from "../../graph/shape.ts";
 import { createEmulator } from "../../mcu/emulator.ts";
 import { microjoules } from "../../mcu/energy.ts";
+import { checkGraphFits } from "../../quantize/from-set.ts";
 import { optionalSpread } from "../../report/spread.ts";
 import type { StopCosts } from "./thresholds.ts";
 
@@ -37,16 +37,7 @@ export function meanCosts(all: readonly Costs[]): Costs {
 
 /** @throws ThumbnetError when a data set does not fit a classifier's inputs and final output, or has nothing to tune on */
 export function checkFit(graph: Graph, data: TrainingSet): void {
-  const input = graph.tensors[graph.inputs[0]!]!;
-  if (graph.inputs.length !== 1 || elementCount(input.shape) !== elementCount(data.inputShape)) {
-    const found = `takes ${formatShape(input.shape)}, the data set ${data.name} has ${formatShape(data.inputShape)}`;
-    throw new ThumbnetError(`${graph.name}: ${found}`);
-  }
-  const classes = elementCount(graph.tensors[finalOutput(graph)]!.shape);
-  if (classes !== data.classes.length) {
-    const found = `gives ${classes} classes, the data set ${data.name} has ${data.classes.length}`;
-    throw new ThumbnetError(`${graph.name}: ${found}`);
-  }
+  checkGraphFits(graph, data);
   if (data.validation.count === 0) throw new ThumbnetError(`${data.name}: has no validation examples`);
 }
 
