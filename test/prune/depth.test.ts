@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { type DepthHooks, type DepthOptions, pruneDepth } from "../../src/prune/depth/depth.ts";
+import { NO_VARIANT, Preparer } from "../../src/prune/depth/features.ts";
 import { writeDepthReport } from "../../src/prune/depth/write-report.ts";
 import { trainingBackend } from "../../src/train/backend.ts";
 import { readNetwork } from "../../src/train/checkpoint.ts";
@@ -118,6 +119,26 @@ describe("variants", () => {
     expect(two).toBeLessThan(four);
     expect(four).toBeLessThanOrEqual(anew);
     forward.mockRestore();
+  });
+
+  test("of a frozen tail are seen by it once for all heads on a cut, and no head learns otherwise", async () => {
+    const features = vi.spyOn(Preparer.prototype, "examples");
+    const train = { ...OPTIONS.train, mix: 0.5, variants: 2 };
+    const preparedFor = async (heads: string[]) => {
+      features.mockClear();
+      const { out } = await prune({ ...taught, cuts: ["conv1", "block1"], heads, train });
+      // Those of training examples; validation examples are no variant.
+      const calls = features.mock.calls.filter(([, , variant]) => variant !== NO_VARIANT).length;
+      const last = heads.at(-1)!.replace(",", "_");
+      const folder = join(out, `block1-${last}-frozen-distilled-seed1`, "training");
+      return { calls, log: readFileSync(join(folder, "last.ckpt")) };
+    };
+    const alone = await preparedFor(["8,8"]);
+    const second = await preparedFor(["8", "8,8"]);
+    expect(alone.calls).toBe(4);
+    expect(second.calls).toBe(4);
+    expect(second.log.equals(alone.log)).toBe(true);
+    features.mockRestore();
   });
 
   test("of a frozen tail need memory", async () => {

@@ -97,6 +97,22 @@ export class Preparer {
 
 const CHUNK = 100;
 
+/** Keeps the examples that were prepared last, for the next head that reads the same. */
+export class FeatureStore {
+  #key = "";
+  #variants: PreparedExamples[] = [];
+
+  /** Of all variants those that are prepared so far, to be added to. @param key tells what they depend on */
+  of(key: unknown): PreparedExamples[] {
+    const text = JSON.stringify(key);
+    if (text !== this.#key) {
+      this.#key = text;
+      this.#variants = [];
+    }
+    return this.#variants;
+  }
+}
+
 /** Examples as they are. */
 export const NO_VARIANT: VariantOptions = { seed: 0, epoch: 0, augmentation: 0, mix: 0 };
 

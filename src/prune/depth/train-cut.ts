@@ -12,7 +12,7 @@ import { parametersChecksum } from "../../train/network/parameters.ts";
 import { Network } from "../../train/network.ts";
 import { freshHead, joinNetworks, type PlainNetwork, tailOf } from "./cut-network.ts";
 import type { Cut } from "./cuts.ts";
-import { NO_VARIANT, type PreparedExamples, Preparer } from "./features.ts";
+import { type FeatureStore, NO_VARIANT, Preparer } from "./features.ts";
 import { HEAD_PREFIX } from "./heads.ts";
 
 export interface CutOptions {
@@ -39,6 +39,8 @@ export interface CutSource extends Pick<TrainHooks, "batches"> {
   /** Another teacher than the network itself. */
   readonly teacher: Network | null;
   readonly data: TrainingSet;
+  /** What heads on the same cut share. */
+  readonly features: FeatureStore;
 }
 
 export interface TrainedCut {
@@ -121,7 +123,11 @@ export async function trainCut(
     teacher,
     keeps: !frozen && !isCached && settings.variants > 0,
   });
-  const prepared: PreparedExamples[] = [];
+  const { seed, augmentation, mix } = settings;
+  const taught = teacher !== null;
+  const prepared = isCached
+    ? source.features.of({ after: frozen ? cut.layer : null, taught, seed, augmentation, mix })
+    : [];
   const cachedBatches = (epoch: EpochOptions) => {
     const variant = isStill ? 0 : epoch.epoch;
     prepared[variant] ??= preparer.examples(data.train, elements, epoch);
