@@ -141,6 +141,24 @@ describe("variants", () => {
     features.mockRestore();
   });
 
+  test("of tails that learn are answered by the teacher once for all heads and cuts", async () => {
+    const forward = vi.spyOn(Network.prototype, "forward");
+    const train = { ...OPTIONS.train, epochs: 2, variants: 2 };
+    const callsFor = async (cuts: string[]) => {
+      forward.mockClear();
+      const { out } = await prune({ ...taught, cuts, frozen: false, train });
+      const folder = join(out, `${cuts.at(-1)}-8-unfrozen-distilled-seed1/training`);
+      return { calls: forward.mock.calls.length, last: readFileSync(join(folder, "last.ckpt")) };
+    };
+    const [first, alone] = [await callsFor(["conv1"]), await callsFor(["block1"])];
+    const both = await callsFor(["conv1", "block1"]);
+    const batches = Math.floor(stripeSet().train.count / train.batch);
+    // Nor is the whole network measured again.
+    expect(first.calls + alone.calls - both.calls).toBeGreaterThanOrEqual(2 * train.epochs * batches);
+    expect(both.last.equals(alone.last)).toBe(true);
+    forward.mockRestore();
+  });
+
   test("of a frozen tail need memory", async () => {
     const train = { ...OPTIONS.train, variants: 2 };
     await expect(prune({ train, cacheBytes: 1000 })).rejects.toThrow(
