@@ -270,7 +270,7 @@ describe("tuning", () => {
       (factor) => costLines(exitReport([{ ...own, mean: macs(factor) }], [], ""))[0],
     );
     expect(lines[0]).toMatch(/without exits$/);
-    expect(lines[1]).toMatch(/without exits, which is no more: these exits save nothing$/);
+    expect(lines[1]).toMatch(/without exits, these exits save nothing$/);
     expect(page.match(/<svg viewBox="0 0 560/g)).toHaveLength(2);
   });
 
