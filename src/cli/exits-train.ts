@@ -90,14 +90,20 @@ async function trainCommand(model: string, options: ExitsTrainOptions): Promise<
     return;
   }
   const right = { align: "right" } as const;
-  const columns = [{ title: "output" }, { title: "at" }, { title: "temperature", ...right }];
+  const columns = [
+    { title: "output" },
+    { title: "at" },
+    { title: "validation", ...right },
+    { title: "temperature", ...right },
+  ];
   const error = (value: number | null) => (value === null ? "" : percent(value));
   print(
     formatTable(
       [...columns, { title: "calibration error", ...right }, { title: "before", ...right }],
-      calibration.map(({ temperature, errorBefore, errorAfter }, i) => [
+      calibration.map(({ accuracy, temperature, errorBefore, errorAfter }, i) => [
         i === 0 ? "final" : description.exits![i - 1]!.name,
         i === 0 ? "" : `${options.exit[i - 1]!.cut}=${options.exit[i - 1]!.head}`,
+        percent(accuracy),
         temperature.toFixed(2),
         error(errorAfter),
         error(errorBefore),
