@@ -101,7 +101,8 @@ async function tuned() {
 }
 
 if (values.data === undefined && !existsSync(data)) thumbnet(["fetch", recipe.fetch, "--out", "DATA"]);
-if (values.from === undefined) for (const step of recipe.train) thumbnet(step);
+const steps = [...(values.from === undefined ? recipe.train : []), ...(recipe.teach ?? [])];
+for (const step of steps) thumbnet(step);
 const sections = await (recipe.tune ? tuned() : pruned());
 const card = fill(readFileSync(join(source, "README.md"), "utf8"), sections);
 writeFileSync(join(out, "README.md"), card);

@@ -1,27 +1,32 @@
 /**
  * The commands that make the models, as words for `thumbnet`. In them DATA is the training set, WORK the folder of
- * runs, TRAINED what `train` leaves at `trained` in it, and HERE the folder of the shipped models. Of `files`, `result`
+ * runs, TRAINED what `train` leaves at `trained` in it, and HERE the folder of the shipped models. What `teach` trains is
+ * not shipped: other networks learn from it. Of `files`, `result`
  * is a folder that `prune depth` leaves; a recipe with `tune` makes one network with early exits, of its own name.
  */
 const words = (line) => line.split(" ");
 
 const WHOLE = "whole/best.ckpt";
 const KWS_WHOLE = words("train dscnn --data DATA --out WORK/whole --epochs 50 --lr 0.003 --seed 1");
+const KWS_TEACHER = words(
+  "train HERE/teacher.json --data DATA --out WORK/teacher --epochs 30 --lr 0.003 --seed 11",
+);
 
 export const RECIPES = {
   kws: {
     fetch: "speech-commands",
     train: [KWS_WHOLE],
     trained: WHOLE,
+    teach: [KWS_TEACHER],
     prune: [
       words(
-        "prune depth TRAINED --data DATA --cut block2,block1 --head 24s2,32 --unfrozen --distill --epochs 12 --seed 1",
+        "prune depth TRAINED --data DATA --teacher WORK/teacher/best.ckpt --temperature 2 --teacher-share 0.7 --cut block2,block1 --head 32,14 --unfrozen --tail-lr 1 --variants 8 --epochs 24 --lr 0.003 --seed 1",
       ),
     ],
     files: {
       kws: { result: "whole", note: "whole" },
-      "kws-block2": { result: "block2-24s2_32-unfrozen-distilled-seed1", note: "cut after block 2" },
-      "kws-block1": { result: "block1-24s2_32-unfrozen-distilled-seed1", note: "cut after block 1" },
+      "kws-block2": { result: "block2-32_14-unfrozen-distilled-seed1", note: "cut after block 2" },
+      "kws-block1": { result: "block1-32_14-unfrozen-distilled-seed1", note: "cut after block 1" },
     },
   },
   "kws-exits": {
