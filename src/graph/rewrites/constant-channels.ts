@@ -5,7 +5,7 @@
  */
 import { affineOf, biasData, int8Data, tensorOf } from "../../plan/lower/context.ts";
 import type { Graph, Operator, OperatorOf, Quantization, Tensor } from "../graph.ts";
-import { type ChannelRanges, channelRanges, channelsOf, hasPadding } from "./ranges.ts";
+import { type ChannelRanges, channelRanges, channelsOf, hasPadding, indices } from "./ranges.ts";
 
 /** For each channel of the original tensor its constant value, or null where the channel is still there. */
 export type Expansion = readonly (number | null)[];
@@ -16,7 +16,8 @@ export interface FoldedGraph {
   readonly expansions: ReadonlyMap<number, Expansion>;
 }
 
-type Keeps = Map<number, boolean[]>;
+/** By tensor: 1 for each channel that stays. */
+type Keeps = Map<number, Uint8Array>;
 
 /** @param graph accepted by `checkInt8` */
 export function foldConstantChannels(graph: Graph): FoldedGraph {
@@ -32,14 +33,16 @@ export function foldConstantChannels(graph: Graph): FoldedGraph {
     tensors[index] = { ...graph.tensors[index]!, shape: [...shape.slice(0, -1), count(keep)] };
     expansions.set(
       index,
-      keep.map((kept, c) => (kept ? null : ranges[index]!.low[c]!)),
+      Array.from(keep, (kept, c) => (kept ? null : ranges[index]!.low[c]!)),
     );
   }
   return { graph: { ...graph, tensors, operators }, expansions };
 }
 
-function count(keep: readonly boolean[]): number {
-  return keep.reduce((sum, kept) => sum + Number(kept), 0);
+function count(keep: Uint8Array): number {
+  let sum = 0;
+  for (let c = 0; c < keep.length; c++) sum += keep[c]!;
+  return sum;
 }
 
 /** For tensors that lose channels, which they keep: at least one. */
@@ -53,8 +56,9 @@ function keptChannels(graph: Graph, ranges: readonly (ChannelRanges | undefined)
     const output = op.outputs[0]!;
     const range = ranges[output];
     if (!range || !canLose(graph, op) || graph.outputs.includes(output)) continue;
-    const keep = Array.from(range.low, (low, c) => low !== range.high[c]);
-    if (!keep.some(Boolean)) keep[0] = true;
+    const keep = new Uint8Array(range.low.length);
+    for (let c = 0; c < keep.length; c++) keep[c] = Number(range.low[c] !== range.high[c]);
+    if (!keep.includes(1)) keep[0] = 1;
     keeps.set(output, keep);
   }
   // A channel goes only if every operator that reads it can do without.
@@ -63,7 +67,7 @@ function keptChannels(graph: Graph, ranges: readonly (ChannelRanges | undefined)
       const absorbed = absorbedBy(graph, op, tensor);
       if (absorbed === "any") continue;
       const { low } = ranges[tensor]!;
-      for (let c = 0; c < keep.length; c++) keep[c] ||= low[c] !== absorbed;
+      for (let c = 0; c < keep.length; c++) keep[c] ||= Number(low[c] !== absorbed);
     }
   }
   // An operator that carries channels through keeps on both sides or on none.
@@ -73,19 +77,20 @@ function keptChannels(graph: Graph, ranges: readonly (ChannelRanges | undefined)
     // Once down the graph and once up: most that is to be kept is found at once.
     for (const op of [...carriers, ...carriers.toReversed()]) {
       const [input, output] = [keeps.get(op.inputs[0]!), keeps.get(op.outputs[0]!)];
-      if (!input && !output) continue;
-      for (let c = 0; c < (input ?? output)!.length; c++) {
-        const isKept = (input?.[c] ?? true) || (output?.[c] ?? true);
-        if (!isKept) continue;
-        for (const keep of [input, output]) {
-          if (!keep || keep[c]) continue;
-          keep[c] = true;
+      if (input && output) {
+        for (let c = 0; c < input.length; c++) {
+          if (input[c] === output[c]) continue;
+          input[c] = 1;
+          output[c] = 1;
           changed = true;
         }
+      } else if ((input ?? output)?.includes(0)) {
+        (input ?? output)!.fill(1);
+        changed = true;
       }
     }
   }
-  for (const [tensor, keep] of keeps) if (keep.every(Boolean)) keeps.delete(tensor);
+  for (const [tensor, keep] of keeps) if (!keep.includes(0)) keeps.delete(tensor);
   return keeps;
 }
 
@@ -140,12 +145,12 @@ function foldOperator(
   }
   if (op.kind !== "DEPTHWISE_CONV_2D" || !outputs) return op;
   const weights = tensorOf(graph, op.inputs[1]!);
-  const kept = [...outputs.keys()].filter((c) => outputs[c]);
   const channels = outputs.length;
+  const kept = indices(channels, (c) => outputs[c] === 1);
   const values = int8Data(weights);
   const data = new Int8Array((values.length / channels) * kept.length);
   for (let row = 0, at = 0; row < values.length; row += channels) {
-    for (const c of kept) data[at++] = values[row + c]!;
+    for (let i = 0; i < kept.length; i++) data[at++] = values[row + kept[i]!]!;
   }
   const bias = biasData(graph, op.inputs[2], channels);
   return {
@@ -169,8 +174,8 @@ function foldOperator(
 function foldWeights(
   graph: Graph,
   op: OperatorOf<"CONV_2D" | "FULLY_CONNECTED">,
-  inputs: readonly boolean[] | undefined,
-  outputs: readonly boolean[] | undefined,
+  inputs: Uint8Array | undefined,
+  outputs: Uint8Array | undefined,
   range: ChannelRanges | undefined,
   add: (tensor: Tensor) => number,
 ): number[] {
@@ -181,16 +186,16 @@ function foldWeights(
   const taps = values.length / (channels * depth);
   const { zeroPoint } = affineOf(tensorOf(graph, op.inputs[0]!));
   const weightsZeroPoint = weights.quantization!.zeroPoints[0]!;
-  const kept = [...Array(channels).keys()].filter((c) => outputs?.[c] ?? true);
+  const kept = indices(channels, (c) => outputs?.[c] !== 0);
   const bias = biasData(graph, op.inputs[2], channels);
-  const all = [...Array(depth).keys()];
-  const left = inputs ? all.filter((k) => inputs[k]) : all;
+  const left = indices(depth, (k) => inputs?.[k] !== 0);
   // What a channel that goes holds, where that is not zero.
-  const gone = inputs ? all.filter((k) => !inputs[k] && range!.low[k] !== zeroPoint) : [];
+  const gone = indices(depth, (k) => inputs?.[k] === 0 && range!.low[k] !== zeroPoint);
   const data = new Int8Array(kept.length * taps * left.length);
   const folded = new Int32Array(kept.length);
   let to = 0;
-  for (const [i, c] of kept.entries()) {
+  for (let i = 0; i < kept.length; i++) {
+    const c = kept[i]!;
     let sum = bias[c]!;
     for (let from = c * taps * depth; from < (c + 1) * taps * depth; from += depth) {
       if (!inputs) {
@@ -214,7 +219,7 @@ function addFolded(
   graph: Graph,
   op: Pick<Operator, "inputs">,
   data: Int8Array,
-  kept: readonly number[],
+  kept: Int32Array,
   axis: number,
   bias: Int32Array,
   add: (tensor: Tensor) => number,
@@ -227,7 +232,7 @@ function addFolded(
   const quantization: Quantization =
     scales.length === 1
       ? weights.quantization!
-      : { scales: kept.map((c) => scales[c]!), zeroPoints: kept.map((c) => zeroPoints[c]!), axis: along };
+      : { scales: at(scales, kept), zeroPoints: at(zeroPoints, kept), axis: along };
   const name = tensorOf(graph, op.inputs[1]!).name;
   return [
     add({ ...weights, shape: rest, quantization, data: new Uint8Array(data.buffer) }),
@@ -239,6 +244,10 @@ function addFolded(
       data: littleEndian(bias),
     }),
   ];
+}
+
+function at(values: readonly number[], indices: Int32Array): number[] {
+  return Array.from(indices, (i) => values[i]!);
 }
 
 function littleEndian(values: Int32Array): Uint8Array {

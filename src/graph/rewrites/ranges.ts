@@ -6,11 +6,12 @@ import {
   activationRange,
   affineOf,
   biasData,
+  type ClampRange,
   int8Data,
   quantizationOf,
   tensorOf,
 } from "../../plan/lower/context.ts";
-import { clamp, type Multiplier, quantizeMultiplier, requantize } from "../../plan/multiplier.ts";
+import { clamp, quantizeMultiplier, requantize } from "../../plan/multiplier.ts";
 import type { Graph, Operator, OperatorOf, Tensor } from "../graph.ts";
 import { windowExtent } from "../shape.ts";
 
@@ -92,57 +93,97 @@ function ofConvolution(
   const [from, to] = [affineOf(tensorOf(graph, op.inputs[0]!)), affineOf(output)];
   const { scales } = quantizationOf(weights);
   const bias = biasData(graph, op.inputs[2], channels);
-  const { activationMin, activationMax } = activationRange(op.options.activation, to);
+  const limits = activationRange(op.options.activation, to);
   const depth = isDepthwise ? 1 : channelsOf(weights);
   const taps = values.length / (channels * depth);
-  const perOutput = isDepthwise ? channels / input.low.length : channels / (input.low.length / depth);
-  // Padding contributes nothing, which is what an element at the zero point does.
-  const isPadded = hasPadding(graph, op);
-  const low = new Int32Array(input.low.length);
-  const high = new Int32Array(input.low.length);
-  for (let k = 0; k < low.length; k++) {
-    const [least, most] = [input.low[k]!, input.high[k]!];
-    low[k] = (isPadded ? Math.min(least, from.zeroPoint) : least) - from.zeroPoint;
-    high[k] = (isPadded ? Math.max(most, from.zeroPoint) : most) - from.zeroPoint;
-  }
+  const step = isDepthwise ? channels : depth;
+  const perGroup = (channels * depth) / input.low.length;
+  const { base, below, above } = spansOf(input, from.zeroPoint, hasPadding(graph, op));
   // Without groups all output channels have the same inputs: those that are always zero need not be looked at.
-  const inputs = isDepthwise ? [0] : [...Array(depth).keys()];
-  const live =
-    !isDepthwise && depth === low.length ? inputs.filter((k) => low[k] !== 0 || high[k] !== 0) : inputs;
+  const isShared = !isDepthwise && depth === base.length;
+  const fixed = indices(depth, (k) => (isShared ? base[k] !== 0 : base.some((value) => value !== 0)));
+  const moving = indices(depth, (k) => !isShared || below[k] !== 0 || above[k] !== 0);
 
   const result = { low: new Int8Array(channels), high: new Int8Array(channels) };
   for (let c = 0; c < channels; c++) {
-    const first = isDepthwise ? Math.floor(c / perOutput) : Math.floor(c / perOutput) * depth;
-    const step = isDepthwise ? channels : depth;
-    let at = isDepthwise ? c : c * taps * depth;
+    const first = Math.floor(c / perGroup) * depth;
+    const start = isDepthwise ? c : c * taps * depth;
+    const end = start + taps * step;
+    const factor = (from.scale * scales[scales.length === 1 ? 0 : c]!) / to.scale;
+    // Roundings add up to less than 1: from here on the output is at its limits.
+    const enough = (limits.activationMax - to.zeroPoint + 1) / factor;
+    const little = (limits.activationMin - to.zeroPoint - 1) / factor;
     let least = bias[c]!;
+    for (let at = start; fixed.length > 0 && at < end; at += step) {
+      for (let i = 0; i < fixed.length; i++) least += values[at + fixed[i]!]! * base[first + fixed[i]!]!;
+    }
     let most = least;
-    for (let tap = 0; tap < taps; tap++) {
-      for (let i = 0; i < live.length; i++) {
-        const k = live[i]!;
+    let isOpen = true;
+    for (let at = start; isOpen && at < end; at += step) {
+      for (let i = 0; i < moving.length; i++) {
+        const k = moving[i]!;
         const w = values[at + k]!;
         if (w > 0) {
-          least += w * low[first + k]!;
-          most += w * high[first + k]!;
+          least += w * below[first + k]!;
+          most += w * above[first + k]!;
         } else if (w < 0) {
-          least += w * high[first + k]!;
-          most += w * low[first + k]!;
+          least += w * above[first + k]!;
+          most += w * below[first + k]!;
+        }
+        // From here on the range only grows.
+        if (most >= enough && least <= little) {
+          isOpen = false;
+          break;
         }
       }
-      at += step;
     }
-    const factor = quantizeMultiplier((from.scale * scales[scales.length === 1 ? 0 : c]!) / to.scale);
-    const wraps = !fitsInt32(least, factor) || !fitsInt32(most, factor);
-    const outputOf = (acc: number) =>
-      clamp(requantize(acc, factor) + to.zeroPoint, activationMin, activationMax);
-    result.low[c] = wraps ? activationMin : outputOf(least);
-    result.high[c] = wraps ? activationMax : outputOf(most);
+    const low = isOpen ? outputOf(least, factor, to.zeroPoint, limits) : null;
+    const high = isOpen ? outputOf(most, factor, to.zeroPoint, limits) : null;
+    const isKnown = low !== null && high !== null;
+    result.low[c] = isKnown ? low : limits.activationMin;
+    result.high[c] = isKnown ? high : limits.activationMax;
   }
   return result;
 }
 
-/** Whether accumulator and left shift stay within 32 bits, so that the output grows with the accumulator. */
-function fitsInt32(acc: number, { shift }: Multiplier): boolean {
-  const limit = 2 ** (31 - Math.max(shift, 0));
-  return acc >= -limit && acc < limit;
+/** By input channel: what an input less its zero point can be, as `base` and a range around it that holds 0. */
+function spansOf({ low, high }: ChannelRanges, zeroPoint: number, isPadded: boolean) {
+  const channels = low.length;
+  const base = new Int32Array(channels);
+  const below = new Int32Array(channels);
+  const above = new Int32Array(channels);
+  for (let k = 0; k < channels; k++) {
+    const [least, most] = [low[k]! - zeroPoint, high[k]! - zeroPoint];
+    // Padding contributes nothing, which is what an element at the zero point does.
+    if (!isPadded) base[k] = least > 0 ? least : most < 0 ? most : 0;
+    below[k] = Math.min(least, base[k]!) - base[k]!;
+    above[k] = Math.max(most, base[k]!) - base[k]!;
+  }
+  return { base, below, above };
+}
+
+/** Those below `length` that are wanted. */
+export function indices(length: number, isWanted: (index: number) => boolean): Int32Array {
+  const found = new Int32Array(length);
+  let count = 0;
+  for (let k = 0; k < length; k++) if (isWanted(k)) found[count++] = k;
+  return found.subarray(0, count);
+}
+
+/** The output of an accumulator; null where it or its left shift leaves 32 bits, so that outputs do not grow with it. */
+function outputOf(
+  acc: number,
+  factor: number,
+  zeroPoint: number,
+  { activationMin, activationMax }: ClampRange,
+): number | null {
+  if (factor < 0.5 && Math.abs(acc) < 2 ** 31) {
+    // Nothing is shifted left, and the roundings add up to less than 1.
+    if (acc * factor >= activationMax - zeroPoint + 1) return activationMax;
+    if (acc * factor <= activationMin - zeroPoint - 1) return activationMin;
+  }
+  const multiplier = quantizeMultiplier(factor);
+  const limit = 2 ** (31 - Math.max(multiplier.shift, 0));
+  if (acc < -limit || acc >= limit) return null;
+  return clamp(requantize(acc, multiplier) + zeroPoint, activationMin, activationMax);
 }
