@@ -290,7 +290,21 @@ function offsetFor(c: Channel, least: i32, from: i32, to: i32, origin: i32, scal
 
 /** The proof: the real float32 sequence on both sides of every threshold. */
 function isExact(least: i32, from: i32, to: i32, origin: i32, scale: f32, offset: f32): bool {
-  for (let y = from + 1; y <= to; y++) {
+  const origins = i32x4.splat(origin), scales = f32x4.splat(scale), offsets = f32x4.splat(offset);
+  const one = i32x4.splat(1), four = f32x4.splat(4.0);
+  const first = <f32>(from + 1);
+  let output = f32x4(first, first + 1.0, first + 2.0, first + 3.0);
+  let y = from + 1;
+  for (; y + 3 <= to; y += 4) {
+    const t = i32x4.sub(v128.load(thresholds + (<usize>(y - least - 1) << 2)), origins);
+    const on = f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(t), scales), offsets);
+    const under = f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(i32x4.sub(t, one)), scales), offsets);
+    // To the nearest, ties to even, as ROUNDER has it.
+    const wrong = v128.or(f32x4.lt(f32x4.nearest(on), output), f32x4.ge(f32x4.nearest(under), output));
+    if (v128.any_true(wrong)) return false;
+    output = f32x4.add(output, four);
+  }
+  for (; y <= to; y++) {
     const t = load<i32>(thresholds + (<usize>(y - least - 1) << 2));
     if (rounded(product(t, origin, scale) + offset) < <f32>y) return false;
     if (rounded(product(t - 1, origin, scale) + offset) >= <f32>y) return false;
