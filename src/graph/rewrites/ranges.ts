@@ -6,7 +6,6 @@ import {
   activationRange,
   affineOf,
   biasData,
-  type ClampRange,
   int8Data,
   quantizationOf,
   tensorOf,
@@ -93,55 +92,72 @@ function ofConvolution(
   const [from, to] = [affineOf(tensorOf(graph, op.inputs[0]!)), affineOf(output)];
   const { scales } = quantizationOf(weights);
   const bias = biasData(graph, op.inputs[2], channels);
-  const limits = activationRange(op.options.activation, to);
+  const { activationMin, activationMax } = activationRange(op.options.activation, to);
   const depth = isDepthwise ? 1 : channelsOf(weights);
-  const taps = values.length / (channels * depth);
+  const size = values.length / channels;
   const step = isDepthwise ? channels : depth;
-  const perGroup = (channels * depth) / input.low.length;
+  const groups = input.low.length / depth;
   const { base, below, above } = spansOf(input, from.zeroPoint, hasPadding(graph, op));
   // Without groups all output channels have the same inputs: those that are always zero need not be looked at.
-  const isShared = !isDepthwise && depth === base.length;
-  const fixed = indices(depth, (k) => (isShared ? base[k] !== 0 : base.some((value) => value !== 0)));
-  const moving = indices(depth, (k) => !isShared || below[k] !== 0 || above[k] !== 0);
+  const fixed = indices(depth, (k) => (groups === 1 ? base[k] !== 0 : base.some((value) => value !== 0)));
+  const moving = indices(depth, (k) => groups > 1 || below[k] !== 0 || above[k] !== 0);
+  // Roundings add up to less than 1: an accumulator so large, or so small, has the last output.
+  const unit = to.scale / from.scale;
+  const enough = unit * (activationMax - to.zeroPoint + 1);
+  const little = unit * (activationMin - to.zeroPoint - 1);
 
-  const result = { low: new Int8Array(channels), high: new Int8Array(channels) };
+  /** The output of an accumulator; null where it or its left shift leaves 32 bits: outputs do not grow with it then. */
+  const outputOf = (acc: number, scale: number): number | null => {
+    if (scale < 0.49 * unit && Math.abs(acc) < 2 ** 31) {
+      // Nothing is shifted left.
+      if (acc * scale >= enough) return activationMax;
+      if (acc * scale <= little) return activationMin;
+    }
+    const factor = quantizeMultiplier((from.scale * scale) / to.scale);
+    const limit = 2 ** (31 - Math.max(factor.shift, 0));
+    if (acc < -limit || acc >= limit) return null;
+    return clamp(requantize(acc, factor) + to.zeroPoint, activationMin, activationMax);
+  };
+
+  const result = {
+    low: new Int8Array(channels).fill(activationMin),
+    high: new Int8Array(channels).fill(activationMax),
+  };
   for (let c = 0; c < channels; c++) {
-    const first = Math.floor(c / perGroup) * depth;
-    const start = isDepthwise ? c : c * taps * depth;
-    const end = start + taps * step;
-    const factor = (from.scale * scales[scales.length === 1 ? 0 : c]!) / to.scale;
-    // Roundings add up to less than 1: from here on the output is at its limits.
-    const enough = (limits.activationMax - to.zeroPoint + 1) / factor;
-    const little = (limits.activationMin - to.zeroPoint - 1) / factor;
+    const scale = scales[scales.length === 1 ? 0 : c]!;
+    const [top, bottom] = [enough / scale, little / scale];
+    const first = groups === 1 ? 0 : Math.floor((c * groups) / channels) * depth;
+    const start = isDepthwise ? c : c * size;
+    const end = isDepthwise ? values.length : start + size;
     let least = bias[c]!;
-    for (let at = start; fixed.length > 0 && at < end; at += step) {
-      for (let i = 0; i < fixed.length; i++) least += values[at + fixed[i]!]! * base[first + fixed[i]!]!;
+    if (fixed.length > 0) {
+      for (let at = start; at < end; at += step) {
+        for (let i = 0; i < fixed.length; i++) least += values[at + fixed[i]!]! * base[first + fixed[i]!]!;
+      }
     }
     let most = least;
-    let isOpen = true;
-    for (let at = start; isOpen && at < end; at += step) {
+    // As soon as a range has both ends it can only grow.
+    for (let at = start; at < end && (most < top || least > bottom); at += step) {
       for (let i = 0; i < moving.length; i++) {
         const k = moving[i]!;
         const w = values[at + k]!;
         if (w > 0) {
-          least += w * below[first + k]!;
           most += w * above[first + k]!;
+          least += w * below[first + k]!;
+          if (most >= top && least <= bottom) break;
         } else if (w < 0) {
-          least += w * above[first + k]!;
           most += w * below[first + k]!;
-        }
-        // From here on the range only grows.
-        if (most >= enough && least <= little) {
-          isOpen = false;
-          break;
+          least += w * above[first + k]!;
+          if (least <= bottom && most >= top) break;
         }
       }
     }
-    const low = isOpen ? outputOf(least, factor, to.zeroPoint, limits) : null;
-    const high = isOpen ? outputOf(most, factor, to.zeroPoint, limits) : null;
-    const isKnown = low !== null && high !== null;
-    result.low[c] = isKnown ? low : limits.activationMin;
-    result.high[c] = isKnown ? high : limits.activationMax;
+    if (most >= top && least <= bottom) continue;
+    const low = outputOf(least, scale);
+    const high = least === most ? low : outputOf(most, scale);
+    if (low === null || high === null) continue;
+    result.low[c] = low;
+    result.high[c] = high;
   }
   return result;
 }
@@ -153,11 +169,13 @@ function spansOf({ low, high }: ChannelRanges, zeroPoint: number, isPadded: bool
   const below = new Int32Array(channels);
   const above = new Int32Array(channels);
   for (let k = 0; k < channels; k++) {
-    const [least, most] = [low[k]! - zeroPoint, high[k]! - zeroPoint];
+    const least = low[k]! - zeroPoint;
+    const most = high[k]! - zeroPoint;
     // Padding contributes nothing, which is what an element at the zero point does.
-    if (!isPadded) base[k] = least > 0 ? least : most < 0 ? most : 0;
-    below[k] = Math.min(least, base[k]!) - base[k]!;
-    above[k] = Math.max(most, base[k]!) - base[k]!;
+    const from = isPadded ? 0 : least > 0 ? least : most < 0 ? most : 0;
+    base[k] = from;
+    below[k] = least < from ? least - from : 0;
+    above[k] = most > from ? most - from : 0;
   }
   return { base, below, above };
 }
@@ -168,22 +186,4 @@ export function indices(length: number, isWanted: (index: number) => boolean): I
   let count = 0;
   for (let k = 0; k < length; k++) if (isWanted(k)) found[count++] = k;
   return found.subarray(0, count);
-}
-
-/** The output of an accumulator; null where it or its left shift leaves 32 bits, so that outputs do not grow with it. */
-function outputOf(
-  acc: number,
-  factor: number,
-  zeroPoint: number,
-  { activationMin, activationMax }: ClampRange,
-): number | null {
-  if (factor < 0.5 && Math.abs(acc) < 2 ** 31) {
-    // Nothing is shifted left, and the roundings add up to less than 1.
-    if (acc * factor >= activationMax - zeroPoint + 1) return activationMax;
-    if (acc * factor <= activationMin - zeroPoint - 1) return activationMin;
-  }
-  const multiplier = quantizeMultiplier(factor);
-  const limit = 2 ** (31 - Math.max(multiplier.shift, 0));
-  if (acc < -limit || acc >= limit) return null;
-  return clamp(requantize(acc, multiplier) + zeroPoint, activationMin, activationMax);
 }
