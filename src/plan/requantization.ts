@@ -42,8 +42,8 @@ export function exactRequantization(
   multipliers: readonly Multiplier[],
   { weights, order, inputZeroPoint, weightsZeroPoint = 0 }: SumOperands,
 ): Uint8Array {
-  const sums = weightSums(weights, bias.length, order, weightsZeroPoint);
-  const folded = bias.map((b, c) => b - Math.imul(inputZeroPoint + 128, sums[c]!));
+  const { least, most } = weightSums(weights, bias.length, order, weightsZeroPoint);
+  const folded = bias.map((b, c) => b - Math.imul(inputZeroPoint + 128, least[c]! + most[c]!));
   return encodeRequantization({ form: "exact", bias: folded, multipliers });
 }
 

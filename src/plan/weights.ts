@@ -1,55 +1,86 @@
+/** Sums over the weights of a channel, by WebAssembly (assembly/plan). */
+import { decodeBase64 } from "../base64.ts";
+import { alignUp } from "./layout.ts";
+import { plan } from "./wasm.generated.ts";
+
 /** Where the weights of a channel lie: [channels, taps], or [taps, channels] as depthwise has them. */
 export type WeightOrder = "channels first" | "channels last";
 
-/** The sum of each channel's weights, less the zero point each. */
+/** What the weights are multiplied by: input k of a tap is from low[k] to high[k]. */
+export interface InputRanges {
+  /** Inputs of a channel at each tap; with more in the lists, equal groups of channels have one part of them each. */
+  readonly depth: number;
+  readonly low: Int32Array;
+  readonly high: Int32Array;
+}
+
+/** By channel. */
+export interface WeightSums {
+  /** The least and the most that the sum of (w - zero point) * x can be. */
+  readonly least: Float64Array;
+  readonly most: Float64Array;
+  /** How many weights differ from the zero point. */
+  readonly count: Float64Array;
+}
+
+/** Then the least sum is that of the negative weights, and the most that of the positive ones. */
+const FROM_0_TO_1: InputRanges = { depth: 1, low: Int32Array.of(0), high: Int32Array.of(1) };
+
+interface Exports {
+  readonly memory: WebAssembly.Memory;
+  sumRows(
+    weights: number,
+    rows: number,
+    rowStride: number,
+    stride: number,
+    taps: number,
+    depth: number,
+    zeroPoint: number,
+    groups: number,
+    low: number,
+    high: number,
+    sums: number,
+  ): void;
+}
+
+let kernels: Exports | undefined;
+
 export function weightSums(
   weights: Int8Array,
   channels: number,
   order: WeightOrder,
   zeroPoint = 0,
-): Int32Array {
-  const sums = new Int32Array(channels);
-  const taps = weights.length / channels;
-  if (order === "channels first") {
-    for (let c = 0, at = 0; c < channels; c++) {
-      let sum = 0;
-      for (const end = at + taps; at < end; at++) sum += weights[at]!;
-      sums[c] = sum - taps * zeroPoint;
-    }
-  } else {
-    sums.fill(-taps * zeroPoint);
-    for (let at = 0; at < weights.length; ) {
-      for (let c = 0; c < channels; c++) sums[c]! += weights[at++]!;
-    }
-  }
-  return sums;
-}
-
-/** The least and the most that sum of (x + 128) * (w - zero point) can be for each channel, with any int8 x. */
-export function sumRanges(
-  weights: Int8Array,
-  channels: number,
-  order: WeightOrder,
-  zeroPoint = 0,
-): { min: number; max: number }[] {
-  const ranges = Array.from({ length: channels }, () => ({ min: 0, max: 0 }));
-  forEachWeight(weights, channels, order, (c, w) => {
-    const most = 255 * (w - zeroPoint);
-    if (most < 0) ranges[c]!.min += most;
-    else ranges[c]!.max += most;
-  });
-  return ranges;
-}
-
-function forEachWeight(
-  weights: Int8Array,
-  channels: number,
-  order: WeightOrder,
-  action: (channel: number, weight: number) => void,
-): void {
-  const taps = weights.length / channels;
-  const [perChannel, perTap] = order === "channels first" ? [taps, 1] : [1, channels];
-  for (let c = 0; c < channels; c++) {
-    for (let tap = 0; tap < taps; tap++) action(c, weights[c * perChannel + tap * perTap]!);
-  }
+  { depth, low, high }: InputRanges = FROM_0_TO_1,
+): WeightSums {
+  kernels ??= new WebAssembly.Instance(new WebAssembly.Module(decodeBase64(plan)))
+    .exports as unknown as Exports;
+  const { memory } = kernels;
+  const lowAt = 24 * channels;
+  const highAt = lowAt + low.byteLength;
+  const weightsAt = highAt + high.byteLength;
+  const missing = alignUp(weightsAt + weights.length, 65536) - memory.buffer.byteLength;
+  if (missing > 0) memory.grow(missing / 65536);
+  new Int32Array(memory.buffer, lowAt).set(low);
+  new Int32Array(memory.buffer, highAt).set(high);
+  new Int8Array(memory.buffer, weightsAt).set(weights);
+  const size = weights.length / channels;
+  const [rowStride, stride] = order === "channels first" ? [size, 1] : [1, channels];
+  const groups = low.length / depth;
+  kernels.sumRows(
+    weightsAt,
+    channels,
+    rowStride,
+    stride,
+    size / depth,
+    depth,
+    zeroPoint,
+    groups,
+    lowAt,
+    highAt,
+    0,
+  );
+  const [least, most, count] = [0, 1, 2].map((n) =>
+    new Float64Array(memory.buffer, 8 * n * channels, channels).slice(),
+  );
+  return { least: least!, most: most!, count: count! };
 }

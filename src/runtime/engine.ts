@@ -1,3 +1,4 @@
+import { decodeBase64 } from "../base64.ts";
 import { ThumbnetError } from "../errors.ts";
 import { scalar, simd } from "./wasm.generated.ts";
 
@@ -64,11 +65,4 @@ async function inflate(bytes: Uint8Array<ArrayBuffer>): Promise<BufferSource> {
   if (zlib) return zlib.inflateRawSync(bytes);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
   return new Response(stream).arrayBuffer();
-}
-
-function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
-  const binary = atob(text);
-  const bytes = new Uint8Array(binary.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
-  return bytes;
 }

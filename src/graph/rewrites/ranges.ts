@@ -11,6 +11,7 @@ import {
   tensorOf,
 } from "../../plan/lower/context.ts";
 import { clamp, quantizeMultiplier, requantize } from "../../plan/multiplier.ts";
+import { weightSums } from "../../plan/weights.ts";
 import type { Graph, Operator, OperatorOf, Tensor } from "../graph.ts";
 import { windowExtent } from "../shape.ts";
 
@@ -93,91 +94,50 @@ function ofConvolution(
   const { scales } = quantizationOf(weights);
   const bias = biasData(graph, op.inputs[2], channels);
   const { activationMin, activationMax } = activationRange(op.options.activation, to);
-  const depth = isDepthwise ? 1 : channelsOf(weights);
-  const size = values.length / channels;
-  const step = isDepthwise ? channels : depth;
-  const groups = input.low.length / depth;
-  const { base, below, above } = spansOf(input, from.zeroPoint, hasPadding(graph, op));
-  // Without groups all output channels have the same inputs: those that are always zero need not be looked at.
-  const fixed = indices(depth, (k) => (groups === 1 ? base[k] !== 0 : base.some((value) => value !== 0)));
-  const moving = indices(depth, (k) => groups > 1 || below[k] !== 0 || above[k] !== 0);
-  // Roundings add up to less than 1: an accumulator so large, or so small, has the last output.
-  const unit = to.scale / from.scale;
-  const enough = unit * (activationMax - to.zeroPoint + 1);
-  const little = unit * (activationMin - to.zeroPoint - 1);
+  const sums = weightSums(values, channels, isDepthwise ? "channels last" : "channels first", 0, {
+    depth: isDepthwise ? 1 : channelsOf(weights),
+    ...distances(input, from.zeroPoint, hasPadding(graph, op)),
+  });
 
   /** The output of an accumulator; null where it or its left shift leaves 32 bits: outputs do not grow with it then. */
-  const outputOf = (acc: number, scale: number): number | null => {
-    if (scale < 0.49 * unit && Math.abs(acc) < 2 ** 31) {
-      // Nothing is shifted left.
-      if (acc * scale >= enough) return activationMax;
-      if (acc * scale <= little) return activationMin;
+  const outputOf = (acc: number, real: number): number | null => {
+    if (real < 0.5 && Math.abs(acc) < 2 ** 31) {
+      // Nothing is shifted left, and the roundings add up to less than 1.
+      if (acc * real >= activationMax - to.zeroPoint + 1) return activationMax;
+      if (acc * real <= activationMin - to.zeroPoint - 1) return activationMin;
     }
-    const factor = quantizeMultiplier((from.scale * scale) / to.scale);
+    const factor = quantizeMultiplier(real);
     const limit = 2 ** (31 - Math.max(factor.shift, 0));
     if (acc < -limit || acc >= limit) return null;
     return clamp(requantize(acc, factor) + to.zeroPoint, activationMin, activationMax);
   };
 
-  const result = {
-    low: new Int8Array(channels).fill(activationMin),
-    high: new Int8Array(channels).fill(activationMax),
-  };
+  const result = { low: new Int8Array(channels), high: new Int8Array(channels) };
   for (let c = 0; c < channels; c++) {
-    const scale = scales[scales.length === 1 ? 0 : c]!;
-    const [top, bottom] = [enough / scale, little / scale];
-    const first = groups === 1 ? 0 : Math.floor((c * groups) / channels) * depth;
-    const start = isDepthwise ? c : c * size;
-    const end = isDepthwise ? values.length : start + size;
-    let least = bias[c]!;
-    if (fixed.length > 0) {
-      for (let at = start; at < end; at += step) {
-        for (let i = 0; i < fixed.length; i++) least += values[at + fixed[i]!]! * base[first + fixed[i]!]!;
-      }
-    }
-    let most = least;
-    // As soon as a range has both ends it can only grow.
-    for (let at = start; at < end && (most < top || least > bottom); at += step) {
-      for (let i = 0; i < moving.length; i++) {
-        const k = moving[i]!;
-        const w = values[at + k]!;
-        if (w > 0) {
-          most += w * above[first + k]!;
-          least += w * below[first + k]!;
-          if (most >= top && least <= bottom) break;
-        } else if (w < 0) {
-          most += w * below[first + k]!;
-          least += w * above[first + k]!;
-          if (least <= bottom && most >= top) break;
-        }
-      }
-    }
-    if (most >= top && least <= bottom) continue;
-    const low = outputOf(least, scale);
-    const high = least === most ? low : outputOf(most, scale);
-    if (low === null || high === null) continue;
-    result.low[c] = low;
-    result.high[c] = high;
+    const real = (from.scale * scales[scales.length === 1 ? 0 : c]!) / to.scale;
+    const least = bias[c]! + sums.least[c]!;
+    const most = bias[c]! + sums.most[c]!;
+    const low = outputOf(least, real);
+    const high = least === most ? low : outputOf(most, real);
+    const isKnown = low !== null && high !== null;
+    result.low[c] = isKnown ? low : activationMin;
+    result.high[c] = isKnown ? high : activationMax;
   }
   return result;
 }
 
-/** By input channel: what an input less its zero point can be, as `base` and a range around it that holds 0. */
-function spansOf({ low, high }: ChannelRanges, zeroPoint: number, isPadded: boolean) {
-  const channels = low.length;
-  const base = new Int32Array(channels);
-  const below = new Int32Array(channels);
-  const above = new Int32Array(channels);
-  for (let k = 0; k < channels; k++) {
-    const least = low[k]! - zeroPoint;
-    const most = high[k]! - zeroPoint;
+/** The ranges less the zero point. */
+function distances({ low, high }: ChannelRanges, zeroPoint: number, isPadded: boolean) {
+  const [least, most] = [Int32Array.from(low), Int32Array.from(high)];
+  for (let k = 0; k < least.length; k++) {
+    least[k]! -= zeroPoint;
+    most[k]! -= zeroPoint;
+    if (!isPadded) continue;
     // Padding contributes nothing, which is what an element at the zero point does.
-    const from = isPadded ? 0 : least > 0 ? least : most < 0 ? most : 0;
-    base[k] = from;
-    below[k] = least < from ? least - from : 0;
-    above[k] = most > from ? most - from : 0;
+    if (least[k]! > 0) least[k] = 0;
+    if (most[k]! < 0) most[k] = 0;
   }
-  return { base, below, above };
+  return { low: least, high: most };
 }
 
 /** Those below `length` that are wanted. */
