@@ -166,18 +166,18 @@ export function decode<T extends Table>(
     const start = at + 4;
     claim(what, start, length * width);
     if (element === "u8") return data.slice(start, start + length);
-    const values: unknown[] = [];
-    if (element === "f32") {
-      for (let i = 0; i < length; i++) values.push(view.getFloat32(start + 4 * i, true));
-    } else if (element === "i64") {
-      // Nearly all are zero points of 0: no bigint is made for those.
-      for (let i = 0, at = start; i < length; i++, at += 8) {
-        const isZero = (view.getUint32(at, true) | view.getUint32(at + 4, true)) === 0;
-        values.push(isZero ? 0n : view.getBigInt64(at, true));
-      }
-    } else {
-      for (let i = 0; i < length; i++) values.push(readValue(what, start + i * width, element, depth));
+    // Numbers of which models have thousands go the short way.
+    if (element === "f32") return [...new Float32Array(data.slice(start, start + 4 * length).buffer)];
+    if (element === "i64") {
+      const own = data.slice(start, start + 8 * length).buffer;
+      const halves = new Int32Array(own);
+      let any = 0;
+      for (let i = 0; i < halves.length; i++) any |= halves[i]!;
+      // Nearly always zero points of 0: no bigint is made for those.
+      return any === 0 ? Array<bigint>(length).fill(0n) : [...new BigInt64Array(own)];
     }
+    const values: unknown[] = [];
+    for (let i = 0; i < length; i++) values.push(readValue(what, start + i * width, element, depth));
     return values;
   }
 

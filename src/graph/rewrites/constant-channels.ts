@@ -31,10 +31,10 @@ export function foldConstantChannels(graph: Graph): FoldedGraph {
   for (const [index, keep] of keeps) {
     const { shape } = graph.tensors[index]!;
     tensors[index] = { ...graph.tensors[index]!, shape: [...shape.slice(0, -1), count(keep)] };
-    expansions.set(
-      index,
-      Array.from(keep, (kept, c) => (kept ? null : ranges[index]!.low[c]!)),
-    );
+    const { low } = ranges[index]!;
+    const expansion: (number | null)[] = [];
+    for (let c = 0; c < keep.length; c++) expansion.push(keep[c] ? null : low[c]!);
+    expansions.set(index, expansion);
   }
   return { graph: { ...graph, tensors, operators }, expansions };
 }
@@ -157,15 +157,7 @@ function foldOperator(
     ...op,
     inputs: [
       op.inputs[0]!,
-      ...addFolded(
-        graph,
-        op,
-        data,
-        kept,
-        3,
-        Int32Array.from(kept, (c) => bias[c]!),
-        add,
-      ),
+      ...addFolded(graph, op, data, kept, 3, gather(new Int32Array(kept.length), bias, kept), add),
     ],
   };
 }
@@ -232,7 +224,7 @@ function addFolded(
   const quantization: Quantization =
     scales.length === 1
       ? weights.quantization!
-      : { scales: at(scales, kept), zeroPoints: at(zeroPoints, kept), axis: along };
+      : { scales: gather([], scales, kept), zeroPoints: gather([], zeroPoints, kept), axis: along };
   const name = tensorOf(graph, op.inputs[1]!).name;
   return [
     add({ ...weights, shape: rest, quantization, data: new Uint8Array(data.buffer) }),
@@ -241,19 +233,12 @@ function addFolded(
       shape: [kept.length],
       dtype: "int32",
       quantization: null,
-      data: littleEndian(bias),
+      data: new Uint8Array(bias.buffer),
     }),
   ];
 }
 
-function at(values: readonly number[], indices: Int32Array): number[] {
-  return Array.from(indices, (i) => values[i]!);
-}
-
-function littleEndian(values: Int32Array): Uint8Array {
-  const view = new DataView(new ArrayBuffer(values.byteLength));
-  values.forEach((value, i) => {
-    view.setInt32(4 * i, value, true);
-  });
-  return new Uint8Array(view.buffer);
+function gather<T extends number[] | Int32Array>(to: T, from: ArrayLike<number>, indices: Int32Array): T {
+  for (let i = 0; i < indices.length; i++) to[i] = from[indices[i]!]!;
+  return to;
 }

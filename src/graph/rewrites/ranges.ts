@@ -128,7 +128,7 @@ function ofConvolution(
 
 /** The ranges less the zero point. */
 function distances({ low, high }: ChannelRanges, zeroPoint: number, isPadded: boolean) {
-  const [least, most] = [Int32Array.from(low), Int32Array.from(high)];
+  const [least, most] = [new Int32Array(low), new Int32Array(high)];
   for (let k = 0; k < least.length; k++) {
     least[k]! -= zeroPoint;
     most[k]! -= zeroPoint;

@@ -2,7 +2,7 @@ import type { Graph, OperatorOf, Tensor } from "../../graph/graph.ts";
 import { windowExtent } from "../../graph/shape.ts";
 import type { KernelCall } from "../kernel-call.ts";
 import { interleaved, matrixFields } from "../matrix.ts";
-import { quantizeMultiplier } from "../multiplier.ts";
+import { type Multiplier, quantizeMultiplier } from "../multiplier.ts";
 import { exactRequantization } from "../requantization.ts";
 import { activationRange, affineOf, biasData, int8Data, quantizationOf, tensorOf } from "./context.ts";
 
@@ -44,9 +44,10 @@ function channelFields(graph: Graph, op: OperatorOf<"CONV_2D" | "DEPTHWISE_CONV_
   const tensor = tensorOf(graph, op.inputs[1]!);
   const output = affineOf(tensorOf(graph, op.outputs[0]!));
   const { scales } = quantizationOf(tensor);
-  const factors = Array.from({ length: channels }, (_, c) =>
-    quantizeMultiplier((input.scale * scales[scales.length === 1 ? 0 : c]!) / output.scale),
-  );
+  const factors: Multiplier[] = [];
+  for (let c = 0; c < channels; c++) {
+    factors.push(quantizeMultiplier((input.scale * scales[scales.length === 1 ? 0 : c]!) / output.scale));
+  }
   const weights = int8Data(tensor);
   const bias = biasData(graph, op.inputs[2], channels);
   const order = op.kind === "DEPTHWISE_CONV_2D" ? "channels last" : "channels first";
