@@ -43,7 +43,33 @@ interface Exports {
   ): void;
 }
 
-let kernels: Exports | undefined;
+interface Kernels extends Exports {
+  readonly bytes: Int8Array;
+  readonly integers: Int32Array;
+  readonly doubles: Float64Array;
+}
+
+let kernels: Kernels | undefined;
+
+/** The kernels with a memory of so many bytes. */
+function kernelsWith(bytes: number): Kernels {
+  const exports =
+    kernels ??
+    (new WebAssembly.Instance(new WebAssembly.Module(decodeBase64(plan))).exports as unknown as Exports);
+  const { memory, sumRows } = exports;
+  const missing = alignUp(bytes, 65536) - memory.buffer.byteLength;
+  if (kernels && missing <= 0) return kernels;
+  if (missing > 0) memory.grow(missing / 65536);
+  const { buffer } = memory;
+  kernels = {
+    memory,
+    sumRows,
+    bytes: new Int8Array(buffer),
+    integers: new Int32Array(buffer),
+    doubles: new Float64Array(buffer),
+  };
+  return kernels;
+}
 
 export function weightSums(
   weights: Int8Array,
@@ -52,35 +78,21 @@ export function weightSums(
   zeroPoint = 0,
   { depth, low, high }: InputRanges = FROM_0_TO_1,
 ): WeightSums {
-  kernels ??= new WebAssembly.Instance(new WebAssembly.Module(decodeBase64(plan)))
-    .exports as unknown as Exports;
-  const { memory } = kernels;
   const lowAt = 24 * channels;
   const highAt = lowAt + low.byteLength;
   const weightsAt = highAt + high.byteLength;
-  const missing = alignUp(weightsAt + weights.length, 65536) - memory.buffer.byteLength;
-  if (missing > 0) memory.grow(missing / 65536);
-  new Int32Array(memory.buffer, lowAt).set(low);
-  new Int32Array(memory.buffer, highAt).set(high);
-  new Int8Array(memory.buffer, weightsAt).set(weights);
+  const { bytes, integers, doubles, sumRows } = kernelsWith(weightsAt + weights.length);
+  integers.set(low, lowAt / 4);
+  integers.set(high, highAt / 4);
+  bytes.set(weights, weightsAt);
   const size = weights.length / channels;
   const [rowStride, stride] = order === "channels first" ? [size, 1] : [1, channels];
   const groups = low.length / depth;
-  kernels.sumRows(
-    weightsAt,
-    channels,
-    rowStride,
-    stride,
-    size / depth,
-    depth,
-    zeroPoint,
-    groups,
-    lowAt,
-    highAt,
-    0,
-  );
-  const [least, most, count] = [0, 1, 2].map((n) =>
-    new Float64Array(memory.buffer, 8 * n * channels, channels).slice(),
-  );
-  return { least: least!, most: most!, count: count! };
+  sumRows(weightsAt, channels, rowStride, stride, size / depth, depth, zeroPoint, groups, lowAt, highAt, 0);
+  const sums = doubles.slice(0, 3 * channels);
+  return {
+    least: sums.subarray(0, channels),
+    most: sums.subarray(channels, 2 * channels),
+    count: sums.subarray(2 * channels),
+  };
 }

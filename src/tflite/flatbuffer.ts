@@ -167,7 +167,11 @@ export function decode<T extends Table>(
     claim(what, start, length * width);
     if (element === "u8") return data.slice(start, start + length);
     // Numbers of which models have thousands go the short way.
-    if (element === "f32") return [...new Float32Array(data.slice(start, start + 4 * length).buffer)];
+    if (element === "f32") {
+      const numbers = Array<number>(length);
+      for (let i = 0; i < length; i++) numbers[i] = view.getFloat32(start + 4 * i, true);
+      return numbers;
+    }
     if (element === "i64") {
       const own = data.slice(start, start + 8 * length).buffer;
       const halves = new Int32Array(own);

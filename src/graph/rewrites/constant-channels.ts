@@ -4,8 +4,9 @@
  * put together again from what is left and the constants.
  */
 import { affineOf, biasData, int8Data, tensorOf } from "../../plan/lower/context.ts";
+import { weightSums } from "../../plan/weights.ts";
 import type { Graph, Operator, OperatorOf, Quantization, Tensor } from "../graph.ts";
-import { type ChannelRanges, channelRanges, channelsOf, hasPadding, indices } from "./ranges.ts";
+import { type ChannelRanges, channelRanges, channelsOf, hasPadding } from "./ranges.ts";
 
 /** For each channel of the original tensor its constant value, or null where the channel is still there. */
 export type Expansion = readonly (number | null)[];
@@ -30,19 +31,66 @@ export function foldConstantChannels(graph: Graph): FoldedGraph {
   const expansions = new Map<number, Expansion>();
   for (const [index, keep] of keeps) {
     const { shape } = graph.tensors[index]!;
-    tensors[index] = { ...graph.tensors[index]!, shape: [...shape.slice(0, -1), count(keep)] };
-    const { low } = ranges[index]!;
-    const expansion: (number | null)[] = [];
-    for (let c = 0; c < keep.length; c++) expansion.push(keep[c] ? null : low[c]!);
-    expansions.set(index, expansion);
+    tensors[index] = { ...graph.tensors[index]!, shape: [...shape.slice(0, -1), keptIndices(keep).length] };
+    expansions.set(index, expansionOf(keep, ranges[index]!));
   }
   return { graph: { ...graph, tensors, operators }, expansions };
 }
 
-function count(keep: Uint8Array): number {
-  let sum = 0;
-  for (let c = 0; c < keep.length; c++) sum += keep[c]!;
-  return sum;
+// Loops over channels and weights are functions of their own: the engine compiles what is busy, with all that is around it.
+
+function expansionOf(keep: Uint8Array, { low }: ChannelRanges): Expansion {
+  const expansion: (number | null)[] = [];
+  for (let c = 0; c < keep.length; c++) expansion.push(keep[c] === 1 ? null : low[c]!);
+  return expansion;
+}
+
+function varyingChannels({ low, high }: ChannelRanges): Uint8Array {
+  const keep = new Uint8Array(low.length);
+  for (let c = 0; c < keep.length; c++) if (low[c] !== high[c]) keep[c] = 1;
+  return keep;
+}
+
+/** Keeps also those whose constant is not the one that is absorbed. */
+function keepOthers(keep: Uint8Array, { low }: ChannelRanges, absorbed: number | null): void {
+  for (let c = 0; c < keep.length; c++) if (low[c] !== absorbed) keep[c] = 1;
+}
+
+/** Keeps in both what is kept in one; whether that is more. */
+function unite(a: Uint8Array, b: Uint8Array): boolean {
+  let changed = false;
+  for (let c = 0; c < a.length; c++) {
+    if (a[c] === b[c]) continue;
+    a[c] = 1;
+    b[c] = 1;
+    changed = true;
+  }
+  return changed;
+}
+
+function keepAll(keep: Uint8Array | undefined): boolean {
+  if (!keep?.includes(0)) return false;
+  keep.fill(1);
+  return true;
+}
+
+function keptIndices(keep: Uint8Array): Int32Array {
+  const kept = new Int32Array(keep.length);
+  let count = 0;
+  for (let c = 0; c < keep.length; c++) if (keep[c] === 1) kept[count++] = c;
+  return kept.subarray(0, count);
+}
+
+/** Copies the elements of a row at these indices. */
+function gather<T extends number[] | Int8Array | Int32Array>(
+  to: T,
+  from: ArrayLike<number>,
+  indices: Int32Array,
+  toStart = 0,
+  fromStart = 0,
+): T {
+  for (let i = 0; i < indices.length; i++) to[toStart + i] = from[fromStart + indices[i]!]!;
+  return to;
 }
 
 /** For tensors that lose channels, which they keep: at least one. */
@@ -56,8 +104,7 @@ function keptChannels(graph: Graph, ranges: readonly (ChannelRanges | undefined)
     const output = op.outputs[0]!;
     const range = ranges[output];
     if (!range || !canLose(graph, op) || graph.outputs.includes(output)) continue;
-    const keep = new Uint8Array(range.low.length);
-    for (let c = 0; c < keep.length; c++) keep[c] = Number(range.low[c] !== range.high[c]);
+    const keep = varyingChannels(range);
     if (!keep.includes(1)) keep[0] = 1;
     keeps.set(output, keep);
   }
@@ -65,9 +112,7 @@ function keptChannels(graph: Graph, ranges: readonly (ChannelRanges | undefined)
   for (const [tensor, keep] of keeps) {
     for (const op of consumers.get(tensor) ?? []) {
       const absorbed = absorbedBy(graph, op, tensor);
-      if (absorbed === "any") continue;
-      const { low } = ranges[tensor]!;
-      for (let c = 0; c < keep.length; c++) keep[c] ||= Number(low[c] !== absorbed);
+      if (absorbed !== "any") keepOthers(keep, ranges[tensor]!, absorbed);
     }
   }
   // An operator that carries channels through keeps on both sides or on none.
@@ -77,17 +122,7 @@ function keptChannels(graph: Graph, ranges: readonly (ChannelRanges | undefined)
     // Once down the graph and once up: most that is to be kept is found at once.
     for (const op of [...carriers, ...carriers.toReversed()]) {
       const [input, output] = [keeps.get(op.inputs[0]!), keeps.get(op.outputs[0]!)];
-      if (input && output) {
-        for (let c = 0; c < input.length; c++) {
-          if (input[c] === output[c]) continue;
-          input[c] = 1;
-          output[c] = 1;
-          changed = true;
-        }
-      } else if ((input ?? output)?.includes(0)) {
-        (input ?? output)!.fill(1);
-        changed = true;
-      }
+      if (input && output ? unite(input, output) : keepAll(input ?? output)) changed = true;
     }
   }
   for (const [tensor, keep] of keeps) if (!keep.includes(0)) keeps.delete(tensor);
@@ -146,11 +181,11 @@ function foldOperator(
   if (op.kind !== "DEPTHWISE_CONV_2D" || !outputs) return op;
   const weights = tensorOf(graph, op.inputs[1]!);
   const channels = outputs.length;
-  const kept = indices(channels, (c) => outputs[c] === 1);
+  const kept = keptIndices(outputs);
   const values = int8Data(weights);
   const data = new Int8Array((values.length / channels) * kept.length);
-  for (let row = 0, at = 0; row < values.length; row += channels) {
-    for (let i = 0; i < kept.length; i++) data[at++] = values[row + kept[i]!]!;
+  for (let row = 0, at = 0; row < values.length; row += channels, at += kept.length) {
+    gather(data, values, kept, at, row);
   }
   const bias = biasData(graph, op.inputs[2], channels);
   return {
@@ -177,33 +212,40 @@ function foldWeights(
   const depth = channelsOf(weights);
   const taps = values.length / (channels * depth);
   const { zeroPoint } = affineOf(tensorOf(graph, op.inputs[0]!));
-  const weightsZeroPoint = weights.quantization!.zeroPoints[0]!;
-  const kept = indices(channels, (c) => outputs?.[c] !== 0);
+  const kept = keptIndices(outputs ?? new Uint8Array(channels).fill(1));
   const bias = biasData(graph, op.inputs[2], channels);
-  const left = indices(depth, (k) => inputs?.[k] !== 0);
-  // What a channel that goes holds, where that is not zero.
-  const gone = indices(depth, (k) => inputs?.[k] === 0 && range!.low[k] !== zeroPoint);
-  const data = new Int8Array(kept.length * taps * left.length);
-  const folded = new Int32Array(kept.length);
-  let to = 0;
-  for (let i = 0; i < kept.length; i++) {
-    const c = kept[i]!;
-    let sum = bias[c]!;
-    for (let from = c * taps * depth; from < (c + 1) * taps * depth; from += depth) {
-      if (!inputs) {
-        data.set(values.subarray(from, from + depth), to);
-        to += depth;
-        continue;
-      }
-      for (let n = 0; n < left.length; n++) data[to++] = values[from + left[n]!]!;
-      for (let n = 0; n < gone.length; n++) {
-        const k = gone[n]!;
-        sum += (values[from + k]! - weightsZeroPoint) * (range!.low[k]! - zeroPoint);
-      }
-    }
-    folded[i] = sum;
+  if (!inputs) {
+    const data = new Int8Array(kept.length * taps * depth);
+    kept.forEach((c, i) => {
+      data.set(values.subarray(c * taps * depth, (c + 1) * taps * depth), i * taps * depth);
+    });
+    return addFolded(graph, op, data, kept, 0, gather(new Int32Array(kept.length), bias, kept), add);
   }
-  return addFolded(graph, op, data, kept, 0, folded, add);
+  addHeld(bias, weights, heldBy(inputs, range!, zeroPoint));
+  const left = keptIndices(inputs);
+  const data = new Int8Array(kept.length * taps * left.length);
+  let at = 0;
+  for (let i = 0; i < kept.length; i++) {
+    for (let tap = 0; tap < taps; tap++, at += left.length) {
+      gather(data, values, left, at, (kept[i]! * taps + tap) * depth);
+    }
+  }
+  return addFolded(graph, op, data, kept, 0, gather(new Int32Array(kept.length), bias, kept), add);
+}
+
+/** What input channels that go hold, less the zero point; 0 for those that stay. */
+function heldBy(inputs: Uint8Array, { low }: ChannelRanges, zeroPoint: number): Int32Array {
+  const held = new Int32Array(inputs.length);
+  for (let k = 0; k < held.length; k++) if (inputs[k] === 0) held[k] = low[k]! - zeroPoint;
+  return held;
+}
+
+/** Adds what inputs of constant content contribute. */
+function addHeld(bias: Int32Array, weights: Tensor, held: Int32Array): void {
+  const { zeroPoints } = weights.quantization!;
+  const inputs = { depth: held.length, low: held, high: held };
+  const { least } = weightSums(int8Data(weights), bias.length, "channels first", zeroPoints[0], inputs);
+  for (let c = 0; c < bias.length; c++) bias[c]! += least[c]!;
 }
 
 /** Adds weights that keep `kept` along dimension `axis`, and their bias; returns both indices. */
@@ -236,9 +278,4 @@ function addFolded(
       data: new Uint8Array(bias.buffer),
     }),
   ];
-}
-
-function gather<T extends number[] | Int32Array>(to: T, from: ArrayLike<number>, indices: Int32Array): T {
-  for (let i = 0; i < indices.length; i++) to[i] = from[indices[i]!]!;
-  return to;
 }

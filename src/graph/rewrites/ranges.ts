@@ -139,11 +139,3 @@ function distances({ low, high }: ChannelRanges, zeroPoint: number, isPadded: bo
   }
   return { low: least, high: most };
 }
-
-/** Those below `length` that are wanted. */
-export function indices(length: number, isWanted: (index: number) => boolean): Int32Array {
-  const found = new Int32Array(length);
-  let count = 0;
-  for (let k = 0; k < length; k++) if (isWanted(k)) found[count++] = k;
-  return found.subarray(0, count);
-}
