@@ -115,6 +115,21 @@ function undescribedSlots(table: Table, slots: number): number[] {
   return Array.from({ length: slots }, (_, slot) => slot).filter((slot) => !described.has(slot));
 }
 
+function floats(view: DataView, start: number, length: number): number[] {
+  const values = Array<number>(length);
+  for (let i = 0; i < length; i++) values[i] = view.getFloat32(start + 4 * i, true);
+  return values;
+}
+
+/** Nearly always zero points of 0: no bigint is made for those. */
+function longs(view: DataView, start: number, length: number): bigint[] {
+  let any = 0;
+  for (let at = start; at < start + 8 * length; at += 4) any |= view.getInt32(at, true);
+  return any === 0
+    ? Array<bigint>(length).fill(0n)
+    : Array.from({ length }, (_, i) => view.getBigInt64(start + 8 * i, true));
+}
+
 /** Deepest nesting of tables; no schema that makes sense comes near it. */
 const MAX_DEPTH = 32;
 
@@ -166,20 +181,9 @@ export function decode<T extends Table>(
     const start = at + 4;
     claim(what, start, length * width);
     if (element === "u8") return data.slice(start, start + length);
-    // Numbers of which models have thousands go the short way.
-    if (element === "f32") {
-      const numbers = Array<number>(length);
-      for (let i = 0; i < length; i++) numbers[i] = view.getFloat32(start + 4 * i, true);
-      return numbers;
-    }
-    if (element === "i64") {
-      const own = data.slice(start, start + 8 * length).buffer;
-      const halves = new Int32Array(own);
-      let any = 0;
-      for (let i = 0; i < halves.length; i++) any |= halves[i]!;
-      // Nearly always zero points of 0: no bigint is made for those.
-      return any === 0 ? Array<bigint>(length).fill(0n) : [...new BigInt64Array(own)];
-    }
+    // Models have thousands of these.
+    if (element === "f32") return floats(view, start, length);
+    if (element === "i64") return longs(view, start, length);
     const values: unknown[] = [];
     for (let i = 0; i < length; i++) values.push(readValue(what, start + i * width, element, depth));
     return values;

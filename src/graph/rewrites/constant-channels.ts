@@ -6,6 +6,7 @@
 import { affineOf, biasData, int8Data, tensorOf } from "../../plan/lower/context.ts";
 import { weightSums } from "../../plan/weights.ts";
 import type { Graph, Operator, OperatorOf, Quantization, Tensor } from "../graph.ts";
+import { elementCount } from "../shape.ts";
 import { type ChannelRanges, channelRanges, channelsOf, hasPadding } from "./ranges.ts";
 
 /** For each channel of the original tensor its constant value, or null where the channel is still there. */
@@ -74,6 +75,8 @@ function keepAll(keep: Uint8Array | undefined): boolean {
   return true;
 }
 
+const all = (channels: number) => new Uint8Array(channels).fill(1);
+
 function keptIndices(keep: Uint8Array): Int32Array {
   const kept = new Int32Array(keep.length);
   let count = 0;
@@ -81,16 +84,29 @@ function keptIndices(keep: Uint8Array): Int32Array {
   return kept.subarray(0, count);
 }
 
-/** Copies the elements of a row at these indices. */
-function gather<T extends number[] | Int8Array | Int32Array>(
-  to: T,
-  from: ArrayLike<number>,
-  indices: Int32Array,
-  toStart = 0,
-  fromStart = 0,
-): T {
-  for (let i = 0; i < indices.length; i++) to[toStart + i] = from[fromStart + indices[i]!]!;
-  return to;
+function gather(from: ArrayLike<number>, indices: Int32Array): number[] {
+  const gathered: number[] = [];
+  for (let i = 0; i < indices.length; i++) gathered.push(from[indices[i]!]!);
+  return gathered;
+}
+
+/** Of rows of `size` weights those that are `kept`, and in each `depth` of them those at the indices `left`. */
+function gatherWeights(
+  weights: Int8Array,
+  kept: Int32Array,
+  size: number,
+  left: Int32Array,
+  depth: number,
+): Int8Array {
+  const gathered = new Int8Array((kept.length * size * left.length) / depth);
+  let to = 0;
+  for (let i = 0; i < kept.length; i++) {
+    const end = (kept[i]! + 1) * size;
+    for (let from = end - size; from < end; from += depth) {
+      for (let n = 0; n < left.length; n++) gathered[to++] = weights[from + left[n]!]!;
+    }
+  }
+  return gathered;
 }
 
 /** For tensors that lose channels, which they keep: at least one. */
@@ -181,20 +197,12 @@ function foldOperator(
   if (op.kind !== "DEPTHWISE_CONV_2D" || !outputs) return op;
   const weights = tensorOf(graph, op.inputs[1]!);
   const channels = outputs.length;
-  const kept = keptIndices(outputs);
   const values = int8Data(weights);
-  const data = new Int8Array((values.length / channels) * kept.length);
-  for (let row = 0, at = 0; row < values.length; row += channels, at += kept.length) {
-    gather(data, values, kept, at, row);
-  }
+  const kept = keptIndices(outputs);
+  const taps = keptIndices(all(values.length / channels));
+  const data = gatherWeights(values, taps, channels, kept, channels);
   const bias = biasData(graph, op.inputs[2], channels);
-  return {
-    ...op,
-    inputs: [
-      op.inputs[0]!,
-      ...addFolded(graph, op, data, kept, 3, gather(new Int32Array(kept.length), bias, kept), add),
-    ],
-  };
+  return { ...op, inputs: [op.inputs[0]!, ...addFolded(weights, data, kept, 3, bias, add)] };
 }
 
 /** Weights and bias of a convolution or fully connected layer without the channels that went. */
@@ -210,27 +218,18 @@ function foldWeights(
   const values = int8Data(weights);
   const channels = weights.shape[0]!;
   const depth = channelsOf(weights);
-  const taps = values.length / (channels * depth);
-  const { zeroPoint } = affineOf(tensorOf(graph, op.inputs[0]!));
-  const kept = keptIndices(outputs ?? new Uint8Array(channels).fill(1));
   const bias = biasData(graph, op.inputs[2], channels);
-  if (!inputs) {
-    const data = new Int8Array(kept.length * taps * depth);
-    kept.forEach((c, i) => {
-      data.set(values.subarray(c * taps * depth, (c + 1) * taps * depth), i * taps * depth);
-    });
-    return addFolded(graph, op, data, kept, 0, gather(new Int32Array(kept.length), bias, kept), add);
-  }
-  addHeld(bias, weights, heldBy(inputs, range!, zeroPoint));
-  const left = keptIndices(inputs);
-  const data = new Int8Array(kept.length * taps * left.length);
-  let at = 0;
-  for (let i = 0; i < kept.length; i++) {
-    for (let tap = 0; tap < taps; tap++, at += left.length) {
-      gather(data, values, left, at, (kept[i]! * taps + tap) * depth);
-    }
-  }
-  return addFolded(graph, op, data, kept, 0, gather(new Int32Array(kept.length), bias, kept), add);
+  if (inputs)
+    addHeld(bias, weights, heldBy(inputs, range!, affineOf(tensorOf(graph, op.inputs[0]!)).zeroPoint));
+  const kept = keptIndices(outputs ?? all(channels));
+  const data = gatherWeights(
+    values,
+    kept,
+    values.length / channels,
+    keptIndices(inputs ?? all(depth)),
+    depth,
+  );
+  return addFolded(weights, data, kept, 0, bias, add);
 }
 
 /** What input channels that go hold, less the zero point; 0 for those that stay. */
@@ -248,34 +247,31 @@ function addHeld(bias: Int32Array, weights: Tensor, held: Int32Array): void {
   for (let c = 0; c < bias.length; c++) bias[c]! += least[c]!;
 }
 
-/** Adds weights that keep `kept` along dimension `axis`, and their bias; returns both indices. */
+/** Adds weights that keep `kept` along dimension `axis`, and as much of the bias; returns both indices. */
 function addFolded(
-  graph: Graph,
-  op: Pick<Operator, "inputs">,
+  weights: Tensor,
   data: Int8Array,
   kept: Int32Array,
   axis: number,
   bias: Int32Array,
   add: (tensor: Tensor) => number,
 ): number[] {
-  const weights = tensorOf(graph, op.inputs[1]!);
-  const rest = weights.shape.slice();
-  rest[axis] = kept.length;
-  if (axis === 0) rest[rest.length - 1] = data.length / rest.slice(0, -1).reduce((a, b) => a * b, 1);
+  const shape = weights.shape.slice();
+  shape[axis] = kept.length;
+  if (axis === 0) shape[shape.length - 1] = data.length / elementCount(shape.slice(0, -1));
   const { scales, zeroPoints, axis: along } = weights.quantization!;
   const quantization: Quantization =
     scales.length === 1
       ? weights.quantization!
-      : { scales: gather([], scales, kept), zeroPoints: gather([], zeroPoints, kept), axis: along };
-  const name = tensorOf(graph, op.inputs[1]!).name;
+      : { scales: gather(scales, kept), zeroPoints: gather(zeroPoints, kept), axis: along };
   return [
-    add({ ...weights, shape: rest, quantization, data: new Uint8Array(data.buffer) }),
+    add({ ...weights, shape, quantization, data: new Uint8Array(data.buffer) }),
     add({
-      name: `${name}, bias`,
+      name: `${weights.name}, bias`,
       shape: [kept.length],
       dtype: "int32",
       quantization: null,
-      data: new Uint8Array(bias.buffer),
+      data: new Uint8Array(new Int32Array(gather(bias, kept)).buffer),
     }),
   ];
 }

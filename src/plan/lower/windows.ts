@@ -38,16 +38,22 @@ function windowFields(input: Tensor, output: Tensor, kernel: readonly [number, n
   };
 }
 
+/** One for each channel, of one scale for all or one for each. */
+function multipliers(from: number, scales: readonly number[], to: number, channels: number): Multiplier[] {
+  const factors: Multiplier[] = [];
+  for (let c = 0; c < channels; c++) {
+    factors.push(quantizeMultiplier((from * scales[scales.length === 1 ? 0 : c]!) / to));
+  }
+  return factors;
+}
+
 /** Weights and a multiplier for each output channel: double(in) * double(w[c]) / double(out). */
 function channelFields(graph: Graph, op: OperatorOf<"CONV_2D" | "DEPTHWISE_CONV_2D">, channels: number) {
   const input = affineOf(tensorOf(graph, op.inputs[0]!));
   const tensor = tensorOf(graph, op.inputs[1]!);
   const output = affineOf(tensorOf(graph, op.outputs[0]!));
   const { scales } = quantizationOf(tensor);
-  const factors: Multiplier[] = [];
-  for (let c = 0; c < channels; c++) {
-    factors.push(quantizeMultiplier((input.scale * scales[scales.length === 1 ? 0 : c]!) / output.scale));
-  }
+  const factors = multipliers(input.scale, scales, output.scale, channels);
   const weights = int8Data(tensor);
   const bias = biasData(graph, op.inputs[2], channels);
   const order = op.kind === "DEPTHWISE_CONV_2D" ? "channels last" : "channels first";
@@ -163,7 +169,7 @@ export function lowerFullyConnected(graph: Graph, op: OperatorOf<"FULLY_CONNECTE
   const { scale, zeroPoint } = affineOf(input);
   const factors =
     scales.length > 1
-      ? scales.map((w) => quantizeMultiplier((scale * w) / output.scale))
+      ? multipliers(scale, scales, output.scale, outputChannels)
       : [quantizeMultiplier(Math.fround(scale * scales[0]!) / output.scale)];
   const bias = biasData(graph, op.inputs[2], outputChannels);
   const elements = input.shape.reduce((product, dimension) => product * dimension, 1);
