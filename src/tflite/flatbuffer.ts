@@ -91,7 +91,11 @@ const isScalar = (type: FieldType): type is Scalar => typeof type === "string" &
 const isUnion = (type: FieldType): type is readonly ["union", { readonly [code: number]: Table }] =>
   Array.isArray(type) && type.length === 2;
 
-function absentValue([, type, initial]: Field): unknown {
+// Fields are not taken apart by patterns: those go by iterators, and a model has thousands of fields.
+
+function absentValue(field: Field): unknown {
+  const type = field[1];
+  const initial = field[2];
   if (type === "bool" || type === "opaque") return initial ?? false;
   if (!isScalar(type)) return null;
   return type === "i64" || type === "u64" ? BigInt(initial ?? 0) : (initial ?? 0);
@@ -113,21 +117,6 @@ function undescribedSlots(table: Table, slots: number): number[] {
     Object.values(table).flatMap(([slot, type]) => (isUnion(type) ? [slot, slot + 1] : [slot])),
   );
   return Array.from({ length: slots }, (_, slot) => slot).filter((slot) => !described.has(slot));
-}
-
-function floats(view: DataView, start: number, length: number): number[] {
-  const values = Array<number>(length);
-  for (let i = 0; i < length; i++) values[i] = view.getFloat32(start + 4 * i, true);
-  return values;
-}
-
-/** Nearly always zero points of 0: no bigint is made for those. */
-function longs(view: DataView, start: number, length: number): bigint[] {
-  let any = 0;
-  for (let at = start; at < start + 8 * length; at += 4) any |= view.getInt32(at, true);
-  return any === 0
-    ? Array<bigint>(length).fill(0n)
-    : Array.from({ length }, (_, i) => view.getBigInt64(start + 8 * i, true));
 }
 
 /** Deepest nesting of tables; no schema that makes sense comes near it. */
@@ -182,8 +171,8 @@ export function decode<T extends Table>(
     claim(what, start, length * width);
     if (element === "u8") return data.slice(start, start + length);
     // Models have thousands of these.
-    if (element === "f32") return floats(view, start, length);
-    if (element === "i64") return longs(view, start, length);
+    if (element === "f32") return [...new Float32Array(data.slice(start, start + 4 * length).buffer)];
+    if (element === "i64") return [...new BigInt64Array(data.slice(start, start + 8 * length).buffer)];
     const values: unknown[] = [];
     for (let i = 0; i < length; i++) values.push(readValue(what, start + i * width, element, depth));
     return values;
@@ -225,7 +214,8 @@ export function decode<T extends Table>(
     const result: Record<string, unknown> = {};
     for (const key in table) {
       const field = table[key]!;
-      const [slot, type] = field;
+      const slot = field[0];
+      const type = field[1];
       if (isUnion(type)) {
         const typeAt = locate(key, slot, 1);
         const valueAt = locate(key, slot + 1, 4);
