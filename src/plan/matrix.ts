@@ -31,9 +31,13 @@ export function rowBytes(depth: number): number {
  *
  * @param weights [channels, depth]
  */
-export function matrixFields(weights: Int8Array, channels: number, groups = 1): MatrixFields {
+export function matrixFields(
+  weights: Int8Array,
+  channels: number,
+  groups = 1,
+  sums = weightSums(weights, channels, "channels first"),
+): MatrixFields {
   const depth = weights.length / channels;
-  const sums = weightSums(weights, channels, "channels first");
   const unpack = unpackAfter(weights, channels, sums);
   if (groups === 1 && unpack === depth) {
     const cycles = (pairs: number) => SPARSE_CYCLES * pairs + SPARSE_ROW_CYCLES * channels;

@@ -41,8 +41,8 @@ export function exactRequantization(
   bias: Int32Array,
   multipliers: readonly Multiplier[],
   { weights, order, inputZeroPoint, weightsZeroPoint = 0 }: SumOperands,
+  { least, most } = weightSums(weights, bias.length, order, weightsZeroPoint),
 ): Uint8Array {
-  const { least, most } = weightSums(weights, bias.length, order, weightsZeroPoint);
   const folded = new Int32Array(bias.length);
   for (let c = 0; c < folded.length; c++) {
     folded[c] = bias[c]! - Math.imul(inputZeroPoint + 128, least[c]! + most[c]!);

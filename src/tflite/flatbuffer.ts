@@ -119,6 +119,22 @@ function undescribedSlots(table: Table, slots: number): number[] {
   return Array.from({ length: slots }, (_, slot) => slot).filter((slot) => !described.has(slot));
 }
 
+function floats(view: DataView, start: number, length: number): number[] {
+  const values = Array<number>(length);
+  for (let i = 0; i < length; i++) values[i] = view.getFloat32(start + 4 * i, true);
+  return values;
+}
+
+/** Nearly all are zero points of 0: no bigint is made for those. */
+function longs(view: DataView, start: number, length: number): bigint[] {
+  const values = Array<bigint>(length).fill(0n);
+  for (let i = 0, at = start; i < length; i++, at += 8) {
+    const isZero = (view.getInt32(at, true) | view.getInt32(at + 4, true)) === 0;
+    if (!isZero) values[i] = view.getBigInt64(at, true);
+  }
+  return values;
+}
+
 /** Deepest nesting of tables; no schema that makes sense comes near it. */
 const MAX_DEPTH = 32;
 
@@ -171,8 +187,8 @@ export function decode<T extends Table>(
     claim(what, start, length * width);
     if (element === "u8") return data.slice(start, start + length);
     // Models have thousands of these.
-    if (element === "f32") return [...new Float32Array(data.slice(start, start + 4 * length).buffer)];
-    if (element === "i64") return [...new BigInt64Array(data.slice(start, start + 8 * length).buffer)];
+    if (element === "f32") return floats(view, start, length);
+    if (element === "i64") return longs(view, start, length);
     const values: unknown[] = [];
     for (let i = 0; i < length; i++) values.push(readValue(what, start + i * width, element, depth));
     return values;

@@ -219,8 +219,8 @@ function foldWeights(
   const channels = weights.shape[0]!;
   const depth = channelsOf(weights);
   const bias = biasData(graph, op.inputs[2], channels);
-  if (inputs)
-    addHeld(bias, weights, heldBy(inputs, range!, affineOf(tensorOf(graph, op.inputs[0]!)).zeroPoint));
+  const { zeroPoint } = affineOf(tensorOf(graph, op.inputs[0]!));
+  if (inputs) addHeld(bias, weights, inputs, range!, zeroPoint);
   const kept = keptIndices(outputs ?? all(channels));
   const data = gatherWeights(
     values,
@@ -232,18 +232,24 @@ function foldWeights(
   return addFolded(weights, data, kept, 0, bias, add);
 }
 
-/** What input channels that go hold, less the zero point; 0 for those that stay. */
-function heldBy(inputs: Uint8Array, { low }: ChannelRanges, zeroPoint: number): Int32Array {
+/** Adds what input channels that go contribute to the sums. */
+function addHeld(
+  bias: Int32Array,
+  weights: Tensor,
+  inputs: Uint8Array,
+  { low }: ChannelRanges,
+  zeroPoint: number,
+): void {
   const held = new Int32Array(inputs.length);
-  for (let k = 0; k < held.length; k++) if (inputs[k] === 0) held[k] = low[k]! - zeroPoint;
-  return held;
-}
-
-/** Adds what inputs of constant content contribute. */
-function addHeld(bias: Int32Array, weights: Tensor, held: Int32Array): void {
+  let any = 0;
+  for (let k = 0; k < held.length; k++) {
+    if (inputs[k] === 0) held[k] = low[k]! - zeroPoint;
+    any |= held[k]!;
+  }
+  if (any === 0) return;
+  const ranges = { depth: held.length, low: held, high: held };
   const { zeroPoints } = weights.quantization!;
-  const inputs = { depth: held.length, low: held, high: held };
-  const { least } = weightSums(int8Data(weights), bias.length, "channels first", zeroPoints[0], inputs);
+  const { least } = weightSums(int8Data(weights), bias.length, "channels first", zeroPoints[0], ranges);
   for (let c = 0; c < bias.length; c++) bias[c]! += least[c]!;
 }
 

@@ -4,6 +4,7 @@ import type { KernelCall } from "../kernel-call.ts";
 import { interleaved, matrixFields } from "../matrix.ts";
 import { type Multiplier, quantizeMultiplier } from "../multiplier.ts";
 import { exactRequantization } from "../requantization.ts";
+import { weightSums } from "../weights.ts";
 import { activationRange, affineOf, biasData, int8Data, quantizationOf, tensorOf } from "./context.ts";
 
 interface WindowOptions {
@@ -57,13 +58,16 @@ function channelFields(graph: Graph, op: OperatorOf<"CONV_2D" | "DEPTHWISE_CONV_
   const weights = int8Data(tensor);
   const bias = biasData(graph, op.inputs[2], channels);
   const order = op.kind === "DEPTHWISE_CONV_2D" ? "channels last" : "channels first";
-  return {
+  const sums = weightSums(weights, channels, order);
+  const operands = { weights, order, inputZeroPoint: input.zeroPoint } as const;
+  const fields = {
     weights,
-    requantization: exactRequantization(bias, factors, { weights, order, inputZeroPoint: input.zeroPoint }),
+    requantization: exactRequantization(bias, factors, operands, sums),
     inputZeroPoint: input.zeroPoint,
     outputZeroPoint: output.zeroPoint,
     ...activationRange(op.options.activation, output),
   };
+  return { fields, sums };
 }
 
 export function lowerConv(graph: Graph, op: OperatorOf<"CONV_2D">): KernelCall[] {
@@ -77,9 +81,10 @@ export function lowerConv(graph: Graph, op: OperatorOf<"CONV_2D">): KernelCall[]
   ];
   const refs = { input: { tensor: op.inputs[0]! }, output: { tensor: op.outputs[0]! } };
   const window = windowFields(input, output, [kernelHeight, kernelWidth], op.options);
-  const { inputZeroPoint, ...channels } = channelFields(graph, op, outputChannels);
+  const { fields, sums } = channelFields(graph, op, outputChannels);
+  const { inputZeroPoint, ...channels } = fields;
   const groups = window.inputChannels / depth;
-  const matrix = matrixFields(channels.weights, outputChannels, groups);
+  const matrix = matrixFields(channels.weights, outputChannels, groups, sums);
   const isPointwise =
     kernelHeight * kernelWidth * window.strideHeight * window.strideWidth === 1 && groups === 1;
   if (isPointwise) {
@@ -131,7 +136,7 @@ export function lowerDepthwise(graph: Graph, op: OperatorOf<"DEPTHWISE_CONV_2D">
         input: { tensor: op.inputs[0]! },
         output: { tensor: op.outputs[0]! },
         ...windowFields(input, output, [kernelHeight, kernelWidth], op.options),
-        ...channelFields(graph, op, outputChannels),
+        ...channelFields(graph, op, outputChannels).fields,
         // Derived from the shapes: the option in the file is only a hint and may be 0.
         depthMultiplier: outputChannels / input.shape[3]!,
       },
