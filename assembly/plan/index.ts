@@ -45,3 +45,27 @@ export function sumRows(
     sums += 8;
   }
 }
+
+/**
+ * Of rows of `size` weights those at the `count` indices `kept`, int32, and in each `depth` of them those at the
+ * `leftCount` indices `left`.
+ */
+export function gatherWeights(
+  weights: usize,
+  size: i32,
+  depth: i32,
+  kept: usize,
+  count: i32,
+  left: usize,
+  leftCount: i32,
+  gathered: usize,
+): void {
+  for (let i = 0; i < count; i++) {
+    let from = weights + <usize>load<i32>(kept + (<usize>i << 2)) * size;
+    for (const end = from + size; from < end; from += depth) {
+      for (let n = 0; n < leftCount; n++) {
+        store<u8>(gathered++, load<u8>(from + load<i32>(left + (<usize>n << 2))));
+      }
+    }
+  }
+}

@@ -1,4 +1,4 @@
-/** Sums over the weights of a channel, by WebAssembly (assembly/plan). */
+/** What planning asks of weights, by WebAssembly (assembly/plan). */
 import { decodeBase64 } from "../base64.ts";
 import { alignUp } from "./layout.ts";
 import { plan } from "./wasm.generated.ts";
@@ -41,6 +41,16 @@ interface Exports {
     high: number,
     sums: number,
   ): void;
+  gatherWeights(
+    weights: number,
+    size: number,
+    depth: number,
+    kept: number,
+    count: number,
+    left: number,
+    leftCount: number,
+    gathered: number,
+  ): void;
 }
 
 interface Kernels extends Exports {
@@ -56,7 +66,7 @@ function kernelsWith(bytes: number): Kernels {
   const exports =
     kernels ??
     (new WebAssembly.Instance(new WebAssembly.Module(decodeBase64(plan))).exports as unknown as Exports);
-  const { memory, sumRows } = exports;
+  const { memory, sumRows, gatherWeights } = exports;
   const missing = alignUp(bytes, 65536) - memory.buffer.byteLength;
   if (kernels && missing <= 0) return kernels;
   if (missing > 0) memory.grow(missing / 65536);
@@ -64,6 +74,7 @@ function kernelsWith(bytes: number): Kernels {
   kernels = {
     memory,
     sumRows,
+    gatherWeights,
     bytes: new Int8Array(buffer),
     integers: new Int32Array(buffer),
     doubles: new Float64Array(buffer),
@@ -95,4 +106,26 @@ export function weightSums(
     most: sums.subarray(channels, 2 * channels),
     count: sums.subarray(2 * channels),
   };
+}
+
+/**
+ * Of rows of `size` weights those at the indices `kept`, and in each `depth` of them those at the indices `left`.
+ */
+export function gatherWeights(
+  weights: Int8Array,
+  size: number,
+  depth: number,
+  kept: Int32Array,
+  left: Int32Array,
+): Int8Array {
+  const leftAt = kept.byteLength;
+  const weightsAt = leftAt + left.byteLength;
+  const gatheredAt = weightsAt + weights.length;
+  const end = gatheredAt + (kept.length * size * left.length) / depth;
+  const { bytes, integers, gatherWeights: gather } = kernelsWith(end);
+  integers.set(kept);
+  integers.set(left, leftAt / 4);
+  bytes.set(weights, weightsAt);
+  gather(weightsAt, size, depth, 0, kept.length, leftAt, left.length, gatheredAt);
+  return bytes.slice(gatheredAt, end);
 }

@@ -4,7 +4,7 @@
  * put together again from what is left and the constants.
  */
 import { affineOf, biasData, int8Data, tensorOf } from "../../plan/lower/context.ts";
-import { weightSums } from "../../plan/weights.ts";
+import { gatherWeights, weightSums } from "../../plan/weights.ts";
 import type { Graph, Operator, OperatorOf, Quantization, Tensor } from "../graph.ts";
 import { elementCount } from "../shape.ts";
 import { type ChannelRanges, channelRanges, channelsOf, hasPadding } from "./ranges.ts";
@@ -87,25 +87,6 @@ function keptIndices(keep: Uint8Array): Int32Array {
 function gather(from: ArrayLike<number>, indices: Int32Array): number[] {
   const gathered: number[] = [];
   for (let i = 0; i < indices.length; i++) gathered.push(from[indices[i]!]!);
-  return gathered;
-}
-
-/** Of rows of `size` weights those that are `kept`, and in each `depth` of them those at the indices `left`. */
-function gatherWeights(
-  weights: Int8Array,
-  kept: Int32Array,
-  size: number,
-  left: Int32Array,
-  depth: number,
-): Int8Array {
-  const gathered = new Int8Array((kept.length * size * left.length) / depth);
-  let to = 0;
-  for (let i = 0; i < kept.length; i++) {
-    const end = (kept[i]! + 1) * size;
-    for (let from = end - size; from < end; from += depth) {
-      for (let n = 0; n < left.length; n++) gathered[to++] = weights[from + left[n]!]!;
-    }
-  }
   return gathered;
 }
 
@@ -200,7 +181,7 @@ function foldOperator(
   const values = int8Data(weights);
   const kept = keptIndices(outputs);
   const taps = keptIndices(all(values.length / channels));
-  const data = gatherWeights(values, taps, channels, kept, channels);
+  const data = gatherWeights(values, channels, channels, taps, kept);
   const bias = biasData(graph, op.inputs[2], channels);
   return { ...op, inputs: [op.inputs[0]!, ...addFolded(weights, data, kept, 3, bias, add)] };
 }
@@ -222,13 +203,8 @@ function foldWeights(
   const { zeroPoint } = affineOf(tensorOf(graph, op.inputs[0]!));
   if (inputs) addHeld(bias, weights, inputs, range!, zeroPoint);
   const kept = keptIndices(outputs ?? all(channels));
-  const data = gatherWeights(
-    values,
-    kept,
-    values.length / channels,
-    keptIndices(inputs ?? all(depth)),
-    depth,
-  );
+  const left = keptIndices(inputs ?? all(depth));
+  const data = gatherWeights(values, values.length / channels, depth, kept, left);
   return addFolded(weights, data, kept, 0, bias, add);
 }
 
