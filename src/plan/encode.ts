@@ -155,7 +155,9 @@ function encodeRecord(
   body: Pool,
 ): Uint8Array {
   const values: Record<string, number> = { opcode: KERNELS[call.kernel].opcode, operator };
-  for (const [name, value] of Object.entries(call.values) as [string, number | OperandRef | ConstantData][]) {
+  const fields: Readonly<Record<string, number | OperandRef | ConstantData>> = call.values;
+  for (const name in fields) {
+    const value = fields[name]!;
     if (typeof value === "number") values[name] = value;
     else if (ArrayBuffer.isView(value))
       values[name] = body.add(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
