@@ -130,7 +130,7 @@ async function openLayer(graph: Graph, engine: Engine) {
       kernels.run(...values);
     },
   };
-  const model = new Model(readImage(compileGraph(graph), graph.name), watched, engine);
+  const model = new Model(readImage(compileGraph(graph), graph.name), watched, engine, graph.name);
   model.run(model.inputs.map(({ elements }, i) => layerInput(elements, i)));
   return { kernels, call, requantization: model.requantization };
 }
@@ -147,7 +147,7 @@ async function bareCalls(engine: Engine, repeater: CeilingsModule["repeater"]): 
     outputs: [1],
   };
   const image = readImage(compileGraph(graph), graph.name);
-  const model = new Model(image, await instantiate(engine), engine);
+  const model = new Model(image, await instantiate(engine), engine, graph.name);
   const input = new Int8Array(16);
   const { kernels, call } = await openLayer(graph, engine);
   const [imageAt = 0, arena = 0, workspace = 0] = call;

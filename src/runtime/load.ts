@@ -27,5 +27,5 @@ export async function loadModel(source: ModelSource, options: LoadOptions = {}):
   const image = isImage(bytes)
     ? readImage(bytes, name)
     : prepareTflite(bytes, name, { target: "wasm", ...options });
-  return new Model(image, await instantiate(engine), engine);
+  return new Model(image, await instantiate(engine), engine, name);
 }

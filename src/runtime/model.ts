@@ -111,6 +111,8 @@ export class Model {
 
   readonly requantization: RequantizationForms;
 
+  /** What error messages call the model. */
+  readonly #name: string;
   readonly #recordCount: number;
   readonly #operators: readonly ImageOperator[];
   readonly #inputTensors: readonly ImageTensor[];
@@ -125,7 +127,8 @@ export class Model {
   #ports: { input: OutputData; output: OutputData } | null;
 
   /** Use `loadModel`. */
-  constructor(image: Image, kernels: Kernels, engine: Engine) {
+  constructor(image: Image, kernels: Kernels, engine: Engine, name: string) {
+    this.#name = name;
     this.engine = engine;
     this.inputs = image.inputs.map(({ name, tensor }) => tensorInfo(name, tensor));
     this.outputs = image.outputs.map(({ name, tensor }) => tensorInfo(name, tensor));
@@ -184,7 +187,7 @@ export class Model {
       this.#runRecords(0, this.#recordCount);
       return ports.output.slice();
     }
-    if (this.outputs.length === 0) throw new ThumbnetError("the model has no outputs");
+    if (this.outputs.length === 0) throw new ThumbnetError(`${this.#name}: the model has no outputs`);
     const thresholds = this.#thresholds(options);
     const { inputs, batch } = this.#checkInputs(input);
     const final = this.finalOutput;
@@ -295,7 +298,7 @@ export class Model {
   }
 
   #alive(): Kernels {
-    if (!this.#kernels) throw new ThumbnetError("the model has been disposed of");
+    if (!this.#kernels) throw new ThumbnetError(`${this.#name}: the model has been disposed of`);
     return this.#kernels;
   }
 
@@ -304,7 +307,7 @@ export class Model {
     if (given.length !== this.inputs.length) {
       const names = this.inputs.map(({ name }) => `"${name}"`).join(", ");
       throw new ThumbnetError(
-        `the model takes ${this.inputs.length} inputs (${names}), ${given.length} were given`,
+        `${this.#name}: the model takes ${this.inputs.length} inputs (${names}), ${given.length} were given`,
       );
     }
     const checked = given.map((data, i) => inputBytes(data, this.inputs[i]!));
@@ -336,7 +339,7 @@ export class Model {
   #thresholds({ exitThreshold }: RunOptions = {}): Uint16Array[] {
     if (exitThreshold === undefined) return this.#exits.map(({ thresholds }) => thresholds);
     const classes = this.outputs[this.finalOutput]?.elements ?? 0;
-    const all = resolveThresholds("the model", this.#exits.length, classes, exitThreshold);
+    const all = resolveThresholds(this.#name, this.#exits.length, classes, exitThreshold);
     return this.#exits.map((_, i) => all.subarray(i * classes, (i + 1) * classes));
   }
 

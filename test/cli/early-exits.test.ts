@@ -70,7 +70,7 @@ describe("run", () => {
     ["0", "It must be a number above 0, up to 1"],
     ["1.5", "It must be a number above 0, up to 1"],
     ["0.5,,0.5", "It must be a number above 0, up to 1"],
-    ["0.5,0.5,0.5", "3 exit thresholds were given, the model has 2 exits"],
+    ["0.5,0.5,0.5", "exits.tflite: 3 exit thresholds were given, the model has 2 exits"],
   ])("refuses the thresholds %s", (threshold, message) => {
     for (const command of ["run", "emulate", "verify"]) {
       expect(thumbnetError(command, MODEL, INPUTS, "--exit-threshold", threshold)).toContain(message);

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { type DepthHooks, type DepthOptions, pruneDepth } from "../../src/prune/depth/depth.ts";
+import { NO_VARIANT, Preparer } from "../../src/prune/depth/features.ts";
 import { writeDepthReport } from "../../src/prune/depth/write-report.ts";
 import { trainingBackend } from "../../src/train/backend.ts";
 import { readNetwork } from "../../src/train/checkpoint.ts";
@@ -117,6 +118,44 @@ describe("variants", () => {
     const [two, four] = [await callsOf({ variants: 2 }), await callsOf({ variants: 4 })];
     expect(two).toBeLessThan(four);
     expect(four).toBeLessThanOrEqual(anew);
+    forward.mockRestore();
+  });
+
+  test("of a frozen tail are seen by it once for all heads on a cut, and no head learns otherwise", async () => {
+    const features = vi.spyOn(Preparer.prototype, "examples");
+    const train = { ...OPTIONS.train, mix: 0.5, variants: 2 };
+    const preparedFor = async (heads: string[]) => {
+      features.mockClear();
+      const { out } = await prune({ ...taught, cuts: ["conv1", "block1"], heads, train });
+      // Those of training examples; validation examples are no variant.
+      const calls = features.mock.calls.filter(([, , variant]) => variant !== NO_VARIANT).length;
+      const last = heads.at(-1)!.replace(",", "_");
+      const folder = join(out, `block1-${last}-frozen-distilled-seed1`, "training");
+      return { calls, log: readFileSync(join(folder, "last.ckpt")) };
+    };
+    const alone = await preparedFor(["8,8"]);
+    const second = await preparedFor(["8", "8,8"]);
+    expect(alone.calls).toBe(4);
+    expect(second.calls).toBe(4);
+    expect(second.log.equals(alone.log)).toBe(true);
+    features.mockRestore();
+  });
+
+  test("of tails that learn are answered by the teacher once for all heads and cuts", async () => {
+    const forward = vi.spyOn(Network.prototype, "forward");
+    const train = { ...OPTIONS.train, epochs: 2, variants: 2 };
+    const callsFor = async (cuts: string[]) => {
+      forward.mockClear();
+      const { out } = await prune({ ...taught, cuts, frozen: false, train });
+      const folder = join(out, `${cuts.at(-1)}-8-unfrozen-distilled-seed1/training`);
+      return { calls: forward.mock.calls.length, last: readFileSync(join(folder, "last.ckpt")) };
+    };
+    const [first, alone] = [await callsFor(["conv1"]), await callsFor(["block1"])];
+    const both = await callsFor(["conv1", "block1"]);
+    const batches = Math.floor(stripeSet().train.count / train.batch);
+    // Nor is the whole network measured again.
+    expect(first.calls + alone.calls - both.calls).toBeGreaterThanOrEqual(2 * train.epochs * batches);
+    expect(both.last.equals(alone.last)).toBe(true);
     forward.mockRestore();
   });
 

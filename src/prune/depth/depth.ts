@@ -12,6 +12,7 @@ import { Network } from "../../train/network.ts";
 import { type Measurement, type MeasureOptions, measureNetwork } from "../measure.ts";
 import { type PlainNetwork, tailOf } from "./cut-network.ts";
 import { type Cut, chooseCuts } from "./cuts.ts";
+import { PreparedStore } from "./features.ts";
 import { headFor } from "./heads.ts";
 import {
   type AddedRecord,
@@ -290,6 +291,7 @@ export async function pruneDepth(
       network,
       teacher: other,
       data,
+      prepared: new PreparedStore(),
       ...(hooks.batches && { batches: hooks.batches }),
     };
     return await new DepthPruning(source, out, options, hooks).run(added);

@@ -22,8 +22,8 @@ export interface PreparerOptions {
   readonly after: string | null;
   /** Null: nobody teaches. Where it is `whole` too, it goes on from the tail's features. */
   readonly teacher: Network | null;
-  /** Whether batches come again, so that lessons are kept. */
-  readonly keeps: boolean;
+  /** Those of batches that came before. */
+  readonly lessons: PerBatch<Lesson | undefined>;
 }
 
 interface Prepared {
@@ -35,11 +35,9 @@ interface Prepared {
 /** Computes features and lessons of batches. */
 export class Preparer {
   readonly #options: PreparerOptions;
-  readonly #lessons: PerBatch<Lesson | undefined>;
 
   constructor(options: PreparerOptions) {
     this.#options = options;
-    this.#lessons = new PerBatch(options.keeps);
   }
 
   get #changesNothing(): boolean {
@@ -73,7 +71,7 @@ export class Preparer {
   batch(batch: Batch): Batch {
     const prepare = () => this.#prepare(batch.inputs, batch.labels.length);
     if (this.#options.after !== null) return { ...batch, ...prepare() };
-    const lesson = this.#lessons.of(batch, () => prepare().lesson);
+    const lesson = this.#options.lessons.of(batch, () => prepare().lesson);
     return { ...batch, ...(lesson && { lesson }) };
   }
 
@@ -96,6 +94,33 @@ export class Preparer {
 }
 
 const CHUNK = 100;
+
+/** Keeps what was prepared last, for the next network that learns from the same. */
+export class PreparedStore {
+  readonly #examples = new LastOf<PreparedExamples[]>();
+  readonly #lessons = new LastOf<PerBatch<Lesson | undefined>>();
+
+  /** Of all variants those that are prepared so far, to be added to. @param key tells what they depend on */
+  examples(key: object): PreparedExamples[] {
+    return this.#examples.of(key, () => []);
+  }
+
+  /** Of batches that come again. @param key tells what they depend on */
+  lessons(key: object): PerBatch<Lesson | undefined> {
+    return this.#lessons.of(key, () => new PerBatch(true));
+  }
+}
+
+/** One thing, as long as the key stays the same. */
+class LastOf<T> {
+  #last: { key: string; value: T } | null = null;
+
+  of(key: object, make: () => T): T {
+    const text = JSON.stringify(key);
+    if (this.#last?.key !== text) this.#last = { key: text, value: make() };
+    return this.#last.value;
+  }
+}
 
 /** Examples as they are. */
 export const NO_VARIANT: VariantOptions = { seed: 0, epoch: 0, augmentation: 0, mix: 0 };

@@ -4,7 +4,7 @@ import { makeFolder } from "../../data/files.ts";
 import type { TrainingSet } from "../../data/training-set.ts";
 import { ThumbnetError } from "../../errors.ts";
 import { elementCount } from "../../graph/shape.ts";
-import { type EpochOptions, epochBatches } from "../../train/batches.ts";
+import { type EpochOptions, epochBatches, PerBatch } from "../../train/batches.ts";
 import { readNetwork } from "../../train/checkpoint.ts";
 import { completeLabels, type LessonOptions, lessonObjective } from "../../train/distill.ts";
 import { BEST_FILE, type TrainHooks, type TrainOptions, type TrainResult, train } from "../../train/loop.ts";
@@ -12,7 +12,7 @@ import { parametersChecksum } from "../../train/network/parameters.ts";
 import { Network } from "../../train/network.ts";
 import { freshHead, joinNetworks, type PlainNetwork, tailOf } from "./cut-network.ts";
 import type { Cut } from "./cuts.ts";
-import { NO_VARIANT, type PreparedExamples, Preparer } from "./features.ts";
+import { NO_VARIANT, type PreparedStore, Preparer } from "./features.ts";
 import { HEAD_PREFIX } from "./heads.ts";
 
 export interface CutOptions {
@@ -39,6 +39,8 @@ export interface CutSource extends Pick<TrainHooks, "batches"> {
   /** Another teacher than the network itself. */
   readonly teacher: Network | null;
   readonly data: TrainingSet;
+  /** What heads and cuts share. */
+  readonly prepared: PreparedStore;
 }
 
 export interface TrainedCut {
@@ -115,13 +117,13 @@ export async function trainCut(
   }
   // Inputs are as quickly made anew as kept; what is kept of them then are the teacher's answers.
   const isCached = variants > 0 && fits && (frozen || (isStill && teacher !== null));
-  const preparer = new Preparer({
-    whole,
-    after: frozen ? cut.layer : null,
-    teacher,
-    keeps: !frozen && !isCached && settings.variants > 0,
-  });
-  const prepared: PreparedExamples[] = [];
+  const { seed, augmentation, mix, batch } = settings;
+  const after = frozen ? cut.layer : null;
+  const same = { after, isTaught: teacher !== null, seed, augmentation, mix };
+  const keepsLessons = !frozen && !isCached && settings.variants > 0;
+  const lessons = keepsLessons ? source.prepared.lessons({ ...same, batch }) : new PerBatch<undefined>(false);
+  const preparer = new Preparer({ whole, after, teacher, lessons });
+  const prepared = isCached ? source.prepared.examples(same) : [];
   const cachedBatches = (epoch: EpochOptions) => {
     const variant = isStill ? 0 : epoch.epoch;
     prepared[variant] ??= preparer.examples(data.train, elements, epoch);

@@ -20,6 +20,7 @@ import { parametersChecksum } from "../../train/network/parameters.ts";
 import { Network } from "../../train/network.ts";
 import { freshHead, type PlainNetwork } from "../depth/cut-network.ts";
 import { type Cut, findCut } from "../depth/cuts.ts";
+import { PreparedStore } from "../depth/features.ts";
 import { HEAD_PREFIX } from "../depth/heads.ts";
 import { type CutSource, TRAINING_FOLDER, trainCut } from "../depth/train-cut.ts";
 import { attachExits, exitName, outputLayers } from "./attach.ts";
@@ -241,7 +242,8 @@ export async function trainExits(
   const other = teacher && new Network(teacher.description, teacher.parameters, "teacher/");
   try {
     const { batches } = hooks;
-    const source: CutSource = { plain, network, teacher: other, data, ...(batches && { batches }) };
+    const prepared = new PreparedStore();
+    const source: CutSource = { plain, network, teacher: other, data, prepared, ...(batches && { batches }) };
     const trained = await new ExitTraining(source, out, options, hooks).run();
     return trained && calibrate(trained, data);
   } finally {
