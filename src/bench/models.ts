@@ -77,10 +77,11 @@ export async function benchModels(
   for (const source of sources) {
     for (const engine of engines) {
       for (const exit of [null, ...source.exitMacs.keys()]) {
+        // Before this process has anything to compile for a model of its own.
+        const times = exit === null ? await loadTimes(source.bytes, engine) : null;
         const loaded = await load(endingAt(source, exit), engine);
         // Where values tie, an exit that goes by their margin never answers.
         if (exit !== null && loaded.model.run(loaded.inputs, {}).exits[0] !== exit) continue;
-        const times = exit === null ? await loadTimes(source.bytes, engine) : null;
         subjects.push({ source, exit, ...loaded, load: times });
       }
     }
