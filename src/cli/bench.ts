@@ -1,5 +1,4 @@
 import { execFile } from "node:child_process";
-import { readFile, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError } from "commander";
@@ -23,7 +22,7 @@ import {
   formatPeers,
   formatProfile,
 } from "../bench/tables.ts";
-import { readText } from "../data/files.ts";
+import { checkTarget, isFile, readText, writeWhole } from "../data/files.ts";
 import { ThumbnetError } from "../errors.ts";
 import { formatJson } from "../report/json.ts";
 import { withProgress } from "../report/progress.ts";
@@ -177,6 +176,7 @@ async function bench(given: readonly string[], options: BenchOptions): Promise<v
   const old = options.compare
     ? readMeasurement(await readText(options.compare), options.compare, mode)
     : undefined;
+  if (options.save) await checkTarget(options.save);
   const paths = mode === "kernels" ? [] : await modelPaths(mode, given);
   const models: BenchModel[] = [];
   for (const path of paths) models.push(await openBenchModel(path));
@@ -192,11 +192,8 @@ async function bench(given: readonly string[], options: BenchOptions): Promise<v
 }
 
 async function save(path: string, fresh: Measurement): Promise<void> {
-  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return null;
-    throw new ThumbnetError(`${path}: ${error.message}`);
-  });
-  await writeFile(path, formatJson(withMeasurement(text, path, fresh)));
+  const text = (await isFile(path)) ? await readText(path) : null;
+  await writeWhole(path, formatJson(withMeasurement(text, path, fresh)));
 }
 
 function parseFilter(text: string): RegExp {

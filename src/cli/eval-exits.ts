@@ -88,7 +88,7 @@ export function formatExitRates(rates: ExitRates): string {
     mean === null || worst === null
       ? []
       : [
-          `${what} ${formatCount(mean)} ${unit} on average (${formatPercent(mean / worst)}), ${formatCount(worst)} at worst`,
+          `${what} ${formatCount(mean)} ${unit} on average (${formatPercent(mean / worst)} of the end's), ${formatCount(worst)} at worst`,
         ];
   const [cycles, most] = [rates.mean("cycles"), rates.worst("cycles")];
   return [

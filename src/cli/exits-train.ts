@@ -13,6 +13,7 @@ import { graphFromNetwork } from "../train/network/to-graph.ts";
 import { note, parseNumber, percent, print, printJson } from "./common.ts";
 import {
   addHeadOptions,
+  checkHeads,
   type HeadValues,
   headOptions,
   headQuantization,
@@ -52,7 +53,7 @@ async function trainCommand(model: string, options: ExitsTrainOptions): Promise<
     model,
     options,
     ({ description }) => {
-      for (const { cut } of options.exit) findCut(description, cut);
+      for (const { cut, head } of options.exit) checkHeads([head], findCut(description, cut));
     },
   );
   const { data, job } = training;
@@ -89,14 +90,20 @@ async function trainCommand(model: string, options: ExitsTrainOptions): Promise<
     return;
   }
   const right = { align: "right" } as const;
-  const columns = [{ title: "output" }, { title: "at" }, { title: "temperature", ...right }];
+  const columns = [
+    { title: "output" },
+    { title: "at" },
+    { title: "validation", ...right },
+    { title: "temperature", ...right },
+  ];
   const error = (value: number | null) => (value === null ? "" : percent(value));
   print(
     formatTable(
       [...columns, { title: "calibration error", ...right }, { title: "before", ...right }],
-      calibration.map(({ temperature, errorBefore, errorAfter }, i) => [
+      calibration.map(({ accuracy, temperature, errorBefore, errorAfter }, i) => [
         i === 0 ? "final" : description.exits![i - 1]!.name,
         i === 0 ? "" : `${options.exit[i - 1]!.cut}=${options.exit[i - 1]!.head}`,
+        percent(accuracy),
         temperature.toFixed(2),
         error(errorAfter),
         error(errorBefore),

@@ -1,6 +1,8 @@
 /** What the commands share that train heads on cuts of a network: `prune depth` and `exits train`. */
 import { basename } from "node:path";
 import type { Command } from "commander";
+import type { Cut } from "../prune/depth/cuts.ts";
+import { headFor } from "../prune/depth/heads.ts";
 import type { CutOptions } from "../prune/depth/train-cut.ts";
 import type { CalibrationOptions } from "../quantize/from-set.ts";
 import type { QuantizeOptions } from "../quantize/quantize.ts";
@@ -63,6 +65,12 @@ export function headQuantization(
   options: HeadValues,
 ): CalibrationOptions & { readonly quantize: QuantizeOptions } {
   return { quantize: quantizeOptions(options), calibration: options.calibration, seed: CALIBRATION_SEED };
+}
+
+/** @throws ThumbnetError where a head is none, or does not fit a cut */
+export function checkHeads(heads: readonly string[], { shape }: Cut): void {
+  // Any number of classes: it decides about no head.
+  for (const head of heads) headFor(head, 2, shape);
 }
 
 type OpenedNetwork = Omit<TrainedNetwork, "origin">;

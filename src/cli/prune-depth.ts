@@ -11,6 +11,7 @@ import { formatTable } from "../report/table.ts";
 import { note, parseNumber, print, printJson } from "./common.ts";
 import {
   addHeadOptions,
+  checkHeads,
   type HeadValues,
   headOptions,
   headQuantization,
@@ -36,12 +37,20 @@ interface Added {
   readonly path: string;
 }
 
-const parseList = (text: string): string[] => text.split(",").filter((part) => part !== "");
+function parseList(text: string): string[] {
+  const parts = text.split(",").filter((part) => part !== "");
+  if (parts.length === 0) throw new InvalidArgumentError("It must be all, or names of cuts.");
+  return parts;
+}
 
 function parseAdded(text: string, before: readonly Added[]): readonly Added[] {
   const match = /^([^=]+)=(.+)$/.exec(text);
   if (match === null) throw new InvalidArgumentError("It must be NAME=FILE.");
-  return [...before, { name: match[1]!, path: match[2]! }];
+  const [, name, path] = match as unknown as [string, string, string];
+  if (before.some((other) => other.name === name)) {
+    throw new InvalidArgumentError(`"${name}" is given twice.`);
+  }
+  return [...before, { name, path }];
 }
 
 function depthOptions(options: PruneDepthOptions): DepthOptions {
@@ -75,7 +84,7 @@ async function prune(model: string, options: PruneDepthOptions): Promise<void> {
     model,
     options,
     async ({ description }) => {
-      chooseCuts(description, options.cut);
+      for (const cut of chooseCuts(description, options.cut)) checkHeads(options.head, cut);
       const { openNetwork } = await import("../train/open-network.ts");
       added = await Promise.all(
         options.add.map(async ({ name, path }) => ({ name, network: await openNetwork(path) })),

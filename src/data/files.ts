@@ -7,6 +7,8 @@ import { ThumbnetError } from "../errors.ts";
 const MESSAGES: Readonly<Record<string, string>> = {
   ENOENT: "no such file or folder",
   EACCES: "permission denied",
+  EPERM: "permission denied",
+  EEXIST: "is a file, a folder is expected",
   EISDIR: "is a folder, a file is expected",
   ENOTDIR: "a part of the path is not a folder",
   ENOSPC: "no space left on the disk",
@@ -42,7 +44,21 @@ export const listFolders = (folder: string): Promise<string[]> => list(folder, t
 
 /** Makes a folder, and those that it is in, where there is none. @throws ThumbnetError where it cannot */
 export async function makeFolder(path: string): Promise<void> {
-  await about(path, mkdir(path, { recursive: true }));
+  if (
+    await stat(path).then(
+      (found) => found.isDirectory(),
+      () => false,
+    )
+  )
+    return;
+  // Not Node's own recursion: it never ends where a file system, such as /proc, answers that there is no such folder.
+  const parent = dirname(path);
+  if (parent !== path) await makeFolder(parent);
+  // Another process may have made it meanwhile.
+  const made = mkdir(path).catch(async (error) => {
+    if (!(await stat(path).catch(() => null))?.isDirectory()) throw error;
+  });
+  await about(path, made);
 }
 
 /** Whether there is a regular file of that name. */

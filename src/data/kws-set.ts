@@ -4,7 +4,7 @@ import { ThumbnetError } from "../errors.ts";
 import { formatShape } from "../graph/shape.ts";
 import { augmentSpeech, SPEECH_AUGMENTATION, scaleSpeechAugmentation } from "./augment-speech.ts";
 import { COEFFICIENTS, cepstrum, FRAMES, LOG_MEL_FLOOR, LOG_MEL_STEP, MEL_BINS } from "./cepstrum.ts";
-import { readNpy, readNpyLabels } from "./npy.ts";
+import { npyType, readNpy, readNpyLabels } from "./npy.ts";
 import type { Examples, TrainingSet, Variation } from "./training-set.ts";
 
 /** In the order of MLPerf Tiny. */
@@ -73,7 +73,7 @@ async function readPart(folder: string, part: string): Promise<LogMelExamples> {
   const { shape, data } = await readNpy(path);
   if (!(data instanceof Uint8Array) || shape.length !== 3 || shape[1] !== FRAMES || shape[2] !== MEL_BINS) {
     throw new ThumbnetError(
-      `${path}: has the shape ${formatShape(shape)}; expected: uint8 [N,${FRAMES},${MEL_BINS}]`,
+      `${path}: has the shape ${formatShape(shape)} of ${npyType(data)}; expected: uint8 [N,${FRAMES},${MEL_BINS}]`,
     );
   }
   const labels = await readNpyLabels(join(folder, `labels_${part}.npy`), shape[0]!, KWS_CLASSES.length);

@@ -1,6 +1,7 @@
 import { dirname, join } from "node:path";
 import { ThumbnetError } from "../errors.ts";
 import { isFile, listFiles, listFolders, readLines } from "./files.ts";
+import { PARTS } from "./split.ts";
 
 /** The file that names the inputs of a data set folder, in order. */
 export const DATASET_FILE = "y_labels.csv";
@@ -27,7 +28,7 @@ export async function readDataset(folder: string): Promise<LabelledFile[]> {
     const [, file, classes, label] = /^(.+),\s*(\d{1,9})\s*,\s*(\d{1,9})\s*$/.exec(line) ?? [];
     if (file === undefined) {
       throw new ThumbnetError(
-        `${path}: line ${i + 1} is ${JSON.stringify(line.slice(0, 100))}; expected: file,classes,label`,
+        `${path}: line ${i + 1} is ${JSON.stringify(line.slice(0, 100))}; expected: a file, the number of classes and a label, as in a.bin,12,3`,
       );
     }
     return [{ file: file.trim(), classes: Number(classes), label: Number(label) }];
@@ -56,6 +57,28 @@ export function checkLabels(path: string, entries: readonly LabelledFile[]): num
 
 /** `_silence_` and `silence` are one class. */
 export const className = (folder: string): string => folder.replace(/^_|_$/g, "");
+
+/**
+ * @param folders names of the classes that must have training examples
+ * @param labels of the training examples
+ * @throws ThumbnetError where there are fewer than two classes, or nothing to learn one from
+ */
+export function checkTaught(
+  folder: string,
+  folders: readonly string[],
+  classes: readonly string[],
+  labels: Uint16Array,
+): void {
+  if (classes.length < 2) {
+    throw new ThumbnetError(`${folder}: has ${classes.length} folders of examples; two or more are classes`);
+  }
+  const empty = folders.find((name) => !labels.includes(classes.indexOf(name)));
+  if (empty === undefined) return;
+  const parts = (PARTS as readonly string[]).includes(empty)
+    ? `; parts are ${PARTS.join(", ")}, all three of them`
+    : "";
+  throw new ThumbnetError(`${folder}: has no training examples of the class "${empty}"${parts}`);
+}
 
 /**
  * The files of folders that are named as classes are.

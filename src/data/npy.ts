@@ -16,6 +16,10 @@ export interface NpyArray {
   readonly data: Uint8Array | Int8Array | Int32Array | BigInt64Array | Float32Array;
 }
 
+/** `uint8`, `float32`, … */
+export const npyType = (data: NpyArray["data"]): string =>
+  data.constructor.name.replace(/^Big|Array$/g, "").toLowerCase();
+
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]; // \x93NUMPY
 
 /**

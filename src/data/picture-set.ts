@@ -11,6 +11,7 @@ import {
 } from "./augment-picture.ts";
 import { Collection } from "./collection.ts";
 import { isFile, isFolder, listFiles, listFolders, readText } from "./files.ts";
+import { checkTaught } from "./labels.ts";
 import { isPicture, readPicture } from "./pictures.ts";
 import { PARTS, type Part, partOf } from "./split.ts";
 import { type Examples, type TrainingSet, UNLABELLED, type Variation } from "./training-set.ts";
@@ -122,6 +123,7 @@ export async function openPictureSet(
       });
     }
   }
+  checkTaught(folder, classes, classes, collections.train.labels());
   return pictureSet("pictures", classes, shape, (part) => {
     const collection = collections[part];
     const examples = new PictureExamples(collection.pixels(), collection.labels(), shape);
@@ -176,7 +178,13 @@ export function isCifarFolder(folder: string): Promise<boolean> {
 
 /** The labels of a file of the package, whose names are misspelt there. */
 async function cifarLabels(path: string, count: number): Promise<Uint16Array> {
-  const labels: unknown = JSON.parse(await readText(path));
+  const text = await readText(path);
+  let labels: unknown = null;
+  try {
+    labels = JSON.parse(text);
+  } catch {
+    // Told below: it is no list.
+  }
   const isLabel = (label: unknown) =>
     Number.isInteger(label) && (label as number) >= 0 && (label as number) < 10;
   if (!Array.isArray(labels) || labels.length !== count || !labels.every(isLabel)) {

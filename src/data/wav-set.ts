@@ -5,7 +5,7 @@ import { COEFFICIENTS, FRAMES, LOG_MEL_FLOOR, LOG_MEL_STEP } from "./cepstrum.ts
 import { Collection } from "./collection.ts";
 import { isFile, listFiles, listFolders, readLines } from "./files.ts";
 import { KWS_CLASSES, LogMelExamples } from "./kws-set.ts";
-import { className } from "./labels.ts";
+import { checkTaught, className } from "./labels.ts";
 import { CLIP_SAMPLES, logMel, oneSecond } from "./mfcc.ts";
 import { isSound, readSound } from "./sounds.ts";
 import { PARTS, type Part, partOf } from "./split.ts";
@@ -94,6 +94,14 @@ export async function openWavSet(folder: string): Promise<TrainingSet> {
     if (examples.count === 0) throw new ThumbnetError(`${folder}: has no WAV files for the part ${part}`);
     return examples;
   });
+  // What is unknown or silence may come of no folder of its own.
+  const taught = folders.filter((name) => name !== NOISE_FOLDER).map(className);
+  checkTaught(
+    folder,
+    taught.filter((name) => classes.names.includes(name)),
+    classes.names,
+    train!.labels,
+  );
   return {
     name: "wav",
     inputShape: [FRAMES, COEFFICIENTS, 1],

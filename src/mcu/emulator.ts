@@ -1,6 +1,6 @@
 import { ThumbnetError } from "../errors.ts";
 import type { OperatorKind } from "../graph/graph.ts";
-import { compileTflite } from "../plan/compile.ts";
+import { type CompileOptions, compileTflite } from "../plan/compile.ts";
 import { fullShape, type Image, type ImageTensor, isImage, readImage } from "../plan/image.ts";
 import { ALIGNMENT, alignUp, HEADER, OPERATOR, structLayout } from "../plan/layout.ts";
 import { readStruct, writeStruct } from "../plan/struct.ts";
@@ -18,7 +18,8 @@ import { type ChipMemory, chipMemory, type Firmware, loadFirmware } from "./firm
 import { MAILBOX, STATUS, STOP_OPERATOR, STOP_READY, STOP_START } from "./mailbox.ts";
 import { lessKinds, type Observed, observedSince, sumObserved } from "./observe.ts";
 
-export interface EmulatorOptions {
+/** `optimize` and `foldConstants` are for `.tflite` files: an image keeps its plan. */
+export interface EmulatorOptions extends Pick<CompileOptions, "optimize" | "foldConstants"> {
   /** What error messages call the model. */
   readonly name?: string;
   /** Where the image lies; default: flash. The cycles are the same, as no wait states are modelled. */
@@ -141,7 +142,7 @@ export class Emulator {
     const { interpret = false, observe = false } = options;
     const firmware = options.firmware ?? loadFirmware();
     this.#name = name;
-    const image = isImage(model) ? model : compileTflite(model, name);
+    const image = isImage(model) ? model : compileTflite(model, name, options);
     this.#image = readImage(image, name);
     this.#firmware = firmware;
     this.#maxCycles = maxCycles;

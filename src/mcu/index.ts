@@ -1,6 +1,6 @@
 export { ThumbnetError } from "../errors.ts";
-export { type ChipEstimate, estimateChip } from "./cost/estimate.ts";
-export { type PredictedOperator, predictCycles } from "./cost/model.ts";
+export { type ChipEstimate, type EstimateOptions, estimateChip } from "./cost/estimate.ts";
+export type { PredictedOperator } from "./cost/model.ts";
 export { NOT_MODELLED } from "./cycles.ts";
 export {
   createEmulator,

@@ -131,10 +131,10 @@ function summarizeTflite(model: TfliteModel, name: string, optimize: Optimize): 
 
 /** What a model takes on the chip, for every aim that a plan can have. */
 export function summarizeModes(bytes: Uint8Array, name: string): ModeSummary[] {
-  if (isImage(bytes)) return [{ optimize: null, chip: estimateChip(bytes, name) }];
+  if (isImage(bytes)) return [{ optimize: null, chip: estimateChip(bytes, { name }) }];
   const graph = graphFromTflite(readTflite(bytes, name), name);
   return OPTIMIZE.map((optimize) => {
-    return { optimize, chip: estimateChip(encodeImage(compilePlan(graph, { optimize })), name) };
+    return { optimize, chip: estimateChip(encodeImage(compilePlan(graph, { optimize })), { name }) };
   });
 }
 

@@ -234,8 +234,9 @@ class Run {
       });
       if (!Number.isFinite(loss)) {
         const where = `epoch ${this.#epoch + 1}, step ${step + 1} of ${this.#steps}, learning rate ${rate}`;
+        const kept = `epochs kept in ${this.#out}: ${this.#epoch}`;
         throw new ThumbnetError(
-          `the loss is ${loss} (${where}): train with a lower rate; ${this.#epoch} epochs are kept in ${this.#out}`,
+          `the loss is ${loss} (${where}): train with a lower rate into another folder; ${kept}`,
         );
       }
       this.#hooks.constraint?.afterStep(this.#network, this.#epoch * this.#steps + step + 1);

@@ -102,6 +102,7 @@ test("what does not go together is refused before anything is measured", () => {
     [["--kernels", model], "--kernels takes no MODEL"],
     [["--kernels", "--filter", "no such kernel"], "no kernel case matches /no such kernel/i"],
     [[model, "--compare", text], `${text}: is no JSON`],
+    [[model, "--save", path("none/none.json")], `${path("none")}: no such file or folder`],
     [[model, "--compare", path("none.json")], `${path("none.json")}: no such file or folder`],
   ] as const;
   for (const [options, message] of cases) {

@@ -128,7 +128,7 @@ describe("eval", () => {
     expect(found.mean.microjoules / found.mean.cycles).toBeCloseTo(0.00066, 6);
     const { stdout } = thumbnet("eval", MODEL, folder);
     expect(stdout).toMatch(
-      /exit 0 "exit0" +\d+[\s\S]*the end[\s\S]*an input on average[\s\S]*at worst[\s\S]*proxy/,
+      /exit 0 "exit0" +\d+[\s\S]*the end[\s\S]*an input on average \(\d+\.\d % of the end's\)[\s\S]*at worst[\s\S]*proxy/,
     );
   });
 

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { KWS_CLASSES } from "../../src/data/kws-set.ts";
@@ -85,7 +85,14 @@ describe("thumbnet prune depth", () => {
       /^thumbnet: dscnn-8x2: no cut "block7"; there are: conv1, block1, block2\n$/,
     );
     expect(thumbnetError(...command("none", "--head", "huge"))).toMatch(
-      /thumbnet: no head "huge"; there are: dscnn32_16/,
+      /^thumbnet: no head "huge"; there are: dscnn32_16/,
+    );
+    expect(existsSync(folder.path("none"))).toBe(false);
+    expect(thumbnetError(...command("none", "--cut", ","))).toMatch(
+      /option '--cut <names>' argument ',' is invalid\. It must be all, or names of cuts\.\n$/,
+    );
+    expect(thumbnetError(...command("none", "--add", `x=${model}`, "--add", `x=${model}`))).toMatch(
+      /option '--add <name=file>' argument .* is invalid\. "x" is given twice\.\n$/,
     );
     expect(thumbnetError(...command("none", "--frozen", "--unfrozen"))).toMatch(
       /option '--unfrozen' cannot be used with option '--frozen'/,

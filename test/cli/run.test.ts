@@ -190,7 +190,7 @@ describe("folders", () => {
     expect(failure(identity, [path("wrong")])).toMatch(/wrong\/absent\.bin: no such file or folder$/);
     write("wrong/y_labels.csv", "a.bin,2,0\na.bin;2;0\n");
     expect(failure(identity, [path("wrong")])).toMatch(
-      /y_labels\.csv: line 2 is "a\.bin;2;0"; expected: file,classes,label$/,
+      /y_labels\.csv: line 2 is "a\.bin;2;0"; expected: a file, the number of classes and a label, as in a\.bin,12,3$/,
     );
     write("wrong/y_labels.csv", "\n");
     expect(failure(identity, [path("wrong")])).toContain("names no files");

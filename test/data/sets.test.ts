@@ -75,7 +75,12 @@ describe("log-mel pictures", () => {
   test("of another size or with labels that are none are refused", async () => {
     for (const name of ["train", "val", "test"]) part(`wide ${name}`, [0], 50);
     await expect(open("wide")).rejects.toThrow(
-      /logmel_train\.npy: has the shape \[1,50,40\]; expected: uint8 \[N,49,40\]/,
+      /logmel_train\.npy: has the shape \[1,50,40\] of uint8; expected: uint8 \[N,49,40\]/,
+    );
+    for (const name of ["train", "val", "test"]) part(`floats ${name}`, [0]);
+    write("floats/logmel_train.npy", npy("<f4", [1, 49, 40], new Float32Array(49 * 40)));
+    await expect(open("floats")).rejects.toThrow(
+      /logmel_train\.npy: has the shape \[1,49,40\] of float32; expected: uint8/,
     );
     for (const name of ["train", "val"]) part(`odd ${name}`, [0]);
     part("odd test", [0, 12]);
@@ -147,6 +152,10 @@ describe("folders of WAV files", () => {
     await expect(open("cut")).rejects.toThrow(/cut\/a\/x\.wav: is cut off/);
     write("few/a/x.wav", tone(400));
     await expect(open("few")).rejects.toThrow(/few: has no WAV files for the part (train|validation|test)/);
+    for (const speaker of speakers) write(`alone/beep/${speaker}_nohash_0.wav`, tone(400));
+    await expect(open("alone")).rejects.toThrow(/alone: has 1 folders of examples; two or more are classes/);
+    mkdirSync(folder.path("alone/boop"));
+    await expect(open("alone")).rejects.toThrow(/alone: has no training examples of the class "boop"/);
   });
 });
 
@@ -208,6 +217,16 @@ describe("folders of pictures", () => {
     await expect(open("broken")).rejects.toThrow(/broken\/a\/1\.png: cannot be read as a picture/);
     write("one/a/1.png", await plain(1, 2, 3));
     await expect(open("one")).rejects.toThrow(/one: has 1 folders of pictures; two or more are classes/);
+    for (let i = 0; i < 40; i++) {
+      write(`void/a/${i}.png`, await plain(1, 2, 3));
+      write(`half/train/a/${i}.png`, await plain(1, 2, 3));
+      write(`half/a/${i}.png`, await plain(1, 2, 3));
+    }
+    mkdirSync(folder.path("void/b"));
+    await expect(open("void")).rejects.toThrow(/void: has no training examples of the class "b"$/);
+    await expect(open("half")).rejects.toThrow(
+      /half: has no training examples of the class "train"; parts are train, validation, test, all three/,
+    );
   });
 });
 
@@ -235,6 +254,8 @@ describe("CIFAR-10", () => {
     expectVariants(set.test, 3072, 0, 1);
 
     writeFileSync(folder.path("cifar/test_lables.json"), JSON.stringify([1, 2, 3]));
+    await expect(open("cifar")).rejects.toThrow(/test_lables\.json: is no list of 10000 labels from 0 to 9/);
+    writeFileSync(folder.path("cifar/test_lables.json"), "[1, 2,");
     await expect(open("cifar")).rejects.toThrow(/test_lables\.json: is no list of 10000 labels from 0 to 9/);
   }, 60000);
 });

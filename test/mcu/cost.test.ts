@@ -1,7 +1,10 @@
 // The cost model against the emulated chip, on networks that it was not fitted to.
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { ThumbnetError } from "../../src/errors.ts";
 import type { Graph } from "../../src/graph/graph.ts";
 import { COEFFICIENTS, FITTED_TO, STACK } from "../../src/mcu/cost/coefficients.ts";
+import { estimateChip } from "../../src/mcu/cost/estimate.ts";
 import { type Coefficients, predictCycles } from "../../src/mcu/cost/model.ts";
 import { createEmulator } from "../../src/mcu/emulator.ts";
 import { loadFirmware } from "../../src/mcu/firmware.ts";
@@ -87,6 +90,22 @@ describe("the cost model", () => {
     const predicted = predictCycles(image).operators;
     expect(predicted.map(({ index }) => index)).toEqual(operators.map(({ index }) => index));
     expect(predicted.map(({ cycles }) => cycles > 0)).toEqual(operators.map(({ cycles }) => cycles > 0));
+  });
+
+  it("is given for a file as for its image, and for every aim as it is emulated", () => {
+    const tflite = new Uint8Array(readFileSync(new URL("../../models/cifar10/cifar10.tflite", import.meta.url)));
+    const estimates = OPTIMIZE.map((optimize) => {
+      const estimate = estimateChip(tflite, { optimize, name: "cifar10" });
+      expect(estimate).toEqual(estimateChip(compileTflite(tflite, "cifar10", { optimize })));
+      const emulator = createEmulator(tflite, { optimize });
+      const { cycles } = emulator.run(emulator.inputs.map(({ elements }) => new Int8Array(elements)));
+      expectClose(estimate.cycles, cycles, optimize);
+      return estimate;
+    });
+    expect(new Set(estimates.map(({ ram, cycles }) => `${ram} ${cycles}`)).size).toBeGreaterThan(1);
+    const damaged = () => estimateChip(tflite.subarray(0, 1000), { name: "cifar10" });
+    expect(damaged).toThrow(ThumbnetError);
+    expect(damaged).toThrow(/^cifar10: /);
   });
 
   it.skipIf(!hasShared).each(REFERENCES)("predicts %s, whatever it is planned for", (name) => {

@@ -1,4 +1,5 @@
-import { readImage } from "../../plan/image.ts";
+import { type CompileOptions, compileTflite } from "../../plan/compile.ts";
+import { isImage, readImage } from "../../plan/image.ts";
 import { type ChipMemory, chipMemory, imageKernels, loadFirmware } from "../firmware.ts";
 import { STACK } from "./coefficients.ts";
 import { type Prediction, predictCycles } from "./model.ts";
@@ -14,16 +15,24 @@ export interface ChipEstimate extends Prediction {
   readonly flash: number;
 }
 
+export interface EstimateOptions extends Pick<CompileOptions, "optimize" | "foldConstants"> {
+  /** What error messages call the model. */
+  readonly name?: string;
+}
+
 /**
- * Estimates cycles, RAM and flash of an image on the chip.
+ * Estimates cycles, RAM and flash of a model on the chip.
  *
- * @throws ThumbnetError when it is damaged
+ * @param model a `.tflite` file, or an image, which keeps the plan that it was made with
+ * @throws ThumbnetError when it is damaged or holds what is not supported
  */
-export function estimateChip(bytes: Uint8Array, name?: string): ChipEstimate {
-  const memory = chipMemory(readImage(bytes, name), loadFirmware());
-  const stack = Math.max(0, ...imageKernels(bytes).map((kernel) => STACK[kernel]));
+export function estimateChip(model: Uint8Array, options: EstimateOptions = {}): ChipEstimate {
+  const { name = "model", ...compile } = options;
+  const image = isImage(model) ? model : compileTflite(model, name, compile);
+  const memory = chipMemory(readImage(image, name), loadFirmware());
+  const stack = Math.max(0, ...imageKernels(image).map((kernel) => STACK[kernel]));
   return {
-    ...predictCycles(bytes),
+    ...predictCycles(image),
     memory,
     stack,
     ram: memory.arena + memory.scratch + stack + memory.static,

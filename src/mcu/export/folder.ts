@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, realpath, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { readdir, realpath, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve, sep } from "node:path";
+import { makeFolder } from "../../data/files.ts";
 import { ThumbnetError } from "../../errors.ts";
 
 /** What every exported folder has: only a folder with it is replaced. */
@@ -63,7 +64,7 @@ export async function writeFolder(
   const [made, old] = [beside("tmp"), beside("old")];
   try {
     for (const [file, content] of files) {
-      await mkdir(dirname(join(made, file)), { recursive: true });
+      await makeFolder(dirname(join(made, file)));
       await writeFile(join(made, file), content);
     }
     if (!(await exists(target))) {

@@ -52,7 +52,9 @@ export async function readRecord(folder: string): Promise<DepthRecord | null> {
   if (!(await isFile(path))) return null;
   try {
     const { format, ...record } = JSON.parse(await readText(path));
-    if (format === FORMAT) return record as DepthRecord;
+    const isObject = (value: unknown) => typeof value === "object" && value !== null;
+    if (format === FORMAT && isObject(record.identity) && isObject(record.figures))
+      return record as DepthRecord;
   } catch (error) {
     if (error instanceof ThumbnetError) throw error;
   }

@@ -113,7 +113,8 @@ export function costLines({ overall: { mean, worst, whole } }: ExitReport): stri
     .filter((key) => mean[key] !== null)
     .map((key) => {
       const reference = `${formatCount(whole[key]!.mean)} without exits`;
-      return `${COST_NAMES[key]}: ${of(key, mean)} on average, ${of(key, worst)} at worst; ${reference}`;
+      const verdict = mean[key]!.mean < whole[key]!.mean ? "" : ", these exits save nothing";
+      return `${COST_NAMES[key]}: ${of(key, mean)} on average, ${of(key, worst)} at worst; ${reference}${verdict}`;
     });
 }
 

@@ -5,7 +5,7 @@ import { type TrainingSet, UNLABELLED } from "../../data/training-set.ts";
 import { ThumbnetError } from "../../errors.ts";
 import { readNetwork } from "../../train/checkpoint.ts";
 import { completeLabels, type DistillOptions } from "../../train/distill.ts";
-import { outputsOf } from "../../train/evaluate.ts";
+import { outputsOf, score } from "../../train/evaluate.ts";
 import {
   BEST_FILE,
   checkFit,
@@ -51,10 +51,12 @@ export interface ExitTrainHooks extends Pick<TrainHooks, "batches" | "signal"> {
   readonly onEpoch?: (part: number, parts: number, report: EpochReport) => void;
 }
 
-/** How good an output's confidence is, on validation examples that are labelled. */
+/** How good an output and its confidence are, on validation examples. */
 export interface Calibration {
+  /** Of all examples; what nobody labelled counts as the final output answers it. */
+  readonly accuracy: number;
   readonly temperature: number;
-  /** Expected calibration error without and with the temperature; null where nothing is labelled. */
+  /** Expected calibration error without and with the temperature, of labelled examples; null where there are none. */
   readonly errorBefore: number | null;
   readonly errorAfter: number | null;
 }
@@ -200,7 +202,8 @@ function calibrate(plain: PlainNetwork, { validation }: TrainingSet): TrainedExi
       const [errorBefore, errorAfter] = [1, temperature].map((t) =>
         calibrationError(values, validation.labels, t),
       );
-      return { temperature, errorBefore: errorBefore!, errorAfter: errorAfter! };
+      const { accuracy } = score(values, complete);
+      return { accuracy, temperature, errorBefore: errorBefore!, errorAfter: errorAfter! };
     });
     const exits = description.exits!.map((exit, i) => ({
       ...exit,

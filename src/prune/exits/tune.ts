@@ -237,7 +237,7 @@ function unreachable(
   if (target.kind === "accuracy") {
     return `no thresholds reach an accuracy of ${(100 * target.accuracy).toFixed(2)} %; the whole network has ${whole}`;
   }
-  if (target.kind === "loss") return `no thresholds lose less than ${100 * target.loss} points`;
+  if (target.kind === "loss") return `no thresholds lose ${100 * target.loss} points or less`;
   const operators = costs[target.kind]!;
   const all = subsets(graph.exits!.length).map((used) => stopCosts(graph, used, operators)[0]!);
   const least = Math.round(Math.min(...all));

@@ -12,6 +12,7 @@ import type { PlainNetwork } from "../../../src/prune/depth/cut-network.ts";
 import { withEnergy } from "../../../src/prune/exits/costs.ts";
 import { exitReport } from "../../../src/prune/exits/report.ts";
 import { exitReportPage } from "../../../src/prune/exits/report-html.ts";
+import { costLines } from "../../../src/prune/exits/report-text.ts";
 import { findStatic, measureStatic, type StaticNetwork } from "../../../src/prune/exits/static.ts";
 import {
   type ExitTrainHooks,
@@ -105,8 +106,10 @@ describe("training", () => {
     const out = newFolder();
     const trained = (await run({ frozen: true, lesson: { temperature: 2, share: 0 } }, { out }))!;
     expect(trunk(trained.plain)).toEqual(trunk(PLAIN));
-    for (const exit of ["exit0", "exit1"]) {
-      expect(log(join(out, exit, "training")).at(-1).validationAccuracy).toBeGreaterThan(0.8);
+    for (const [i, exit] of ["exit0", "exit1"].entries()) {
+      const accuracies = log(join(out, exit, "training")).map((epoch) => epoch.validationAccuracy);
+      expect(accuracies.at(-1)).toBeGreaterThan(0.8);
+      expect(trained.calibration[i + 1]!.accuracy).toBeCloseTo(Math.max(...accuracies), 10);
     }
     const alone = (await run({
       frozen: true,
@@ -264,6 +267,12 @@ describe("tuning", () => {
     expect(page).toContain("cheaper than any");
     expect(page).toMatch(/By MACs: at or above the Pareto front of .* on, up to better at [\d,]+ MACs/);
     expect(page).toMatch(/µJ: [\d,]+ .* on average, [\d,]+ .* at worst/);
+    const macs = (factor: number) => ({ ...own.mean, macs: Math.round(factor * own.whole.costs.macs!) });
+    const lines = [0.9, 1].map(
+      (factor) => costLines(exitReport([{ ...own, mean: macs(factor) }], [], ""))[0],
+    );
+    expect(lines[0]).toMatch(/without exits$/);
+    expect(lines[1]).toMatch(/without exits, these exits save nothing$/);
     expect(page.match(/<svg viewBox="0 0 560/g)).toHaveLength(2);
   });
 
