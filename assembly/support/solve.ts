@@ -125,21 +125,13 @@ function threshold(c: Channel, y: i32, first: i32, last: i32, guess: f64): i32 {
  * exact in float64, and the quotient, below 2^21, is further from any integer than its rounding error.
  */
 function findThresholds(c: Channel, least: i32, most: i32): void {
+  if (!c.isTwoPart && closedThresholds(c, least, most)) return;
   const perUnit = 1.0 / realScale(c);
   const zero = realZero(c);
-  if (c.isTwoPart) {
-    let from = c.accMin;
-    for (let y = least + 1; y <= most; y++) {
-      from = threshold(c, y, from, c.accMax, (<f64>y - 0.5 - zero) * perUnit);
-      store<i32>(thresholds + (<usize>(y - least - 1) << 2), from);
-    }
-    return;
-  }
-  if (closedThresholds(c, least, most)) return;
-  let first = c.accMin;
+  let from = c.accMin;
   for (let y = least + 1; y <= most; y++) {
-    first = threshold(c, y, first, c.accMax, (<f64>(y - c.zeroPoint) - 0.5) * perUnit);
-    store<i32>(thresholds + (<usize>(y - least - 1) << 2), first);
+    from = threshold(c, y, from, c.accMax, (<f64>y - 0.5 - zero) * perUnit);
+    store<i32>(thresholds + (<usize>(y - least - 1) << 2), from);
   }
 }
 
