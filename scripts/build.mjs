@@ -60,7 +60,7 @@ writeFile(at("firmware/support/records.h"), cSource());
 /** Compiles one target of asconfig.json. @returns the optimised module */
 function compile(target, entry) {
   node(bin("assemblyscript", "asc.js"), [entry, "--config", "asconfig.json", "--target", target]);
-  const features = target === "scalar" ? [] : ["--enable-simd"];
+  const features = ["scalar", "plan"].includes(target) ? [] : ["--enable-simd"];
   const [raw, optimized] = [`build/${target}.raw.wasm`, `build/${target}.wasm`];
   const flags = [
     "-O3",
@@ -91,6 +91,9 @@ const deflated = Object.fromEntries(
   TARGETS.map((target) => [target, deflateRawSync(modules[target], { level: 9 })]),
 );
 writeInlined("src/runtime/wasm.generated.ts", "assembly/, deflated", deflated);
+// Planning is synchronous, and so is the making of its module, which is as small as pages allow.
+const plan = compile("plan", "assembly/plan/index.ts");
+writeInlined("src/plan/wasm.generated.ts", "assembly/plan/", { plan });
 // Training has a module of its own, which the runtime does not load.
 const train = compile("train", "assembly/train/index.ts");
 writeInlined("src/train/kernels/wasm.generated.ts", "assembly/train/", { train });
@@ -119,7 +122,7 @@ const bytes = bundle.outputFiles[0].contents;
 const gzipped = gzipSync(bytes, { level: 9 }).length;
 console.log(
   `runtime: ${gzipped} bytes minified and gzipped (limit ${RUNTIME_LIMIT}), ${bytes.length} minified; ` +
-    Object.entries({ ...modules, train })
+    Object.entries({ ...modules, plan, train })
       .map(([target, { length }]) => `${target}.wasm ${length}`)
       .join(", "),
 );

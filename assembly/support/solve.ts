@@ -25,7 +25,10 @@ export const TWO_PART: i32 = 4;
 /** Adding this and taking it off again rounds |x| < 2^22 to the nearest integer, ties to even. */
 export const ROUNDER: f32 = 12582912.0;
 const ROUNDER_RANGE: f32 = 4194304.0;
-/** The largest step between float32 below 256. */
+/**
+ * The largest step between float32 below 256: twice what comparing in float32 can be off, and four times what a sum next to
+ * y - 1/2 can be rounded by.
+ */
 const ULP: f64 = 1.0 / 65536.0;
 /** Scales to either side of the nominal one that are tried, in float32 steps, first and with other origins. */
 const SCALE_STEPS: i32 = 24;
@@ -122,47 +125,39 @@ function threshold(c: Channel, y: i32, first: i32, last: i32, guess: f64): i32 {
  * exact in float64, and the quotient, below 2^21, is further from any integer than its rounding error.
  */
 function findThresholds(c: Channel, least: i32, most: i32): void {
+  if (!c.isTwoPart && closedThresholds(c, least, most)) return;
   const perUnit = 1.0 / realScale(c);
   const zero = realZero(c);
-  if (c.isTwoPart) {
-    let from = c.accMin;
-    for (let y = least + 1; y <= most; y++) {
-      from = threshold(c, y, from, c.accMax, (<f64>y - 0.5 - zero) * perUnit);
-      store<i32>(thresholds + (<usize>(y - least - 1) << 2), from);
-    }
-    return;
-  }
-  const e = -c.shift;
-  const limit = f64x2.splat(2097152.0);
-  if (e > 0 && e <= 14) {
-    const ends = f64x2.abs(closedThresholds(c, f64x2(<f64>(least + 1), <f64>most)));
-    if (v128.any_true(f64x2.ge(ends, limit)) == false) {
-      const first = i32x4.splat(c.accMin);
-      for (let y = least + 1; y <= most; y += 2) {
-        const closed = closedThresholds(c, f64x2(<f64>y, <f64>(y + 1)));
-        const both = i32x4.max_s(first, i32x4.trunc_sat_f64x2_s_zero(closed));
-        v128.store_lane<i64>(thresholds + (<usize>(y - least - 1) << 2), both, 0);
-      }
-      return;
-    }
-  }
-  let first = c.accMin;
+  let from = c.accMin;
   for (let y = least + 1; y <= most; y++) {
-    first = threshold(c, y, first, c.accMax, (<f64>(y - c.zeroPoint) - 0.5) * perUnit);
-    store<i32>(thresholds + (<usize>(y - least - 1) << 2), first);
+    from = threshold(c, y, from, c.accMax, (<f64>y - 0.5 - zero) * perUnit);
+    store<i32>(thresholds + (<usize>(y - least - 1) << 2), from);
   }
 }
 
-/** Of two outputs, by the closed form. */
-// @ts-ignore: decorator
-@inline
-function closedThresholds(c: Channel, y: v128): v128 {
-  const unit = <f64>(1 << -c.shift);
-  const k = f64x2.sub(y, f64x2.splat(<f64>c.zeroPoint));
-  const one = v128.and(f64x2.le(k, f64x2.splat(0.0)), f64x2.splat(1.0));
-  const x = f64x2.add(f64x2.sub(f64x2.mul(k, f64x2.splat(unit)), f64x2.splat(unit * 0.5)), one);
-  const numerator = f64x2.sub(f64x2.mul(x, f64x2.splat(2147483648.0)), f64x2.splat(1073741824.0));
-  return f64x2.ceil(f64x2.div(numerator, f64x2.splat(<f64>c.multiplier)));
+/** By the closed form, two at a time; false, with thresholds that mean nothing, where it does not serve. */
+function closedThresholds(c: Channel, least: i32, most: i32): bool {
+  const e = -c.shift;
+  if (e <= 0 || e > 14) return false;
+  const unit = <f64>(1 << e) * 2147483648.0;
+  const divisor = f64x2.splat(<f64>c.multiplier);
+  const zero = f64x2.splat(0.0), two = f64x2.splat(2.0), tie = f64x2.splat(2147483648.0), step = f64x2.splat(2.0 * unit);
+  const first = <f64>(least + 1 - c.zeroPoint);
+  let k = f64x2(first, first + 1.0);
+  let numerator = f64x2.sub(f64x2.mul(k, f64x2.splat(unit)), f64x2.splat(0.5 * unit + 1073741824.0));
+  let at = thresholds;
+  const end = thresholds + (<usize>(most - least) << 2);
+  let lowest: f64 = 0.0;
+  let quotient = zero;
+  while (at < end) {
+    quotient = f64x2.ceil(f64x2.div(f64x2.add(numerator, v128.and(f64x2.le(k, zero), tie)), divisor));
+    if (at == thresholds) lowest = f64x2.extract_lane(quotient, 0);
+    v128.store_lane<i64>(at, i32x4.trunc_sat_f64x2_s_zero(quotient), 0);
+    k = f64x2.add(k, two);
+    numerator = f64x2.add(numerator, step);
+    at += 8;
+  }
+  return Math.max(-lowest, f64x2.extract_lane(quotient, 1)) < 2097152.0;
 }
 
 // @ts-ignore: decorator
@@ -195,29 +190,27 @@ function leastOffset(least: i32, y: i32, origin: i32, scale: f32): f64 {
   return <f64>y - 0.5 - <f64>product(load<i32>(thresholds + (<usize>(y - least - 1) << 2)), origin, scale);
 }
 
-/** Nothing lies under the first accumulator. */
 // @ts-ignore: decorator
 @inline
-function mostOffset(least: i32, y: i32, origin: i32, scale: f32, accFirst: i32): f64 {
-  const t = load<i32>(thresholds + (<usize>(y - least - 1) << 2));
-  return t > accFirst ? <f64>y - 0.5 - <f64>product(t - 1, origin, scale) : Infinity;
+function mostOffset(least: i32, y: i32, origin: i32, scale: f32): f64 {
+  return <f64>y - 0.5 - <f64>product(load<i32>(thresholds + (<usize>(y - least - 1) << 2)) - 1, origin, scale);
 }
 
-function isConflict(least: i32, from: i32, to: i32, origin: i32, scale: f32, accFirst: i32): bool {
+function isConflict(least: i32, from: i32, to: i32, origin: i32, scale: f32): bool {
   for (let i = 0; i < min(conflictCount, CONFLICTS); i++) {
     const lower = load<i32>(conflicts + (<usize>i << 3)), upper = load<i32>(conflicts + (<usize>i << 3), 4);
     if (min(lower, upper) <= from || max(lower, upper) > to) continue;
-    if (leastOffset(least, lower, origin, scale) > mostOffset(least, upper, origin, scale, accFirst) + ULP) return true;
+    if (leastOffset(least, lower, origin, scale) > mostOffset(least, upper, origin, scale) + ULP) return true;
   }
   return false;
 }
 
 /** Remembers which of the thresholds of outputs (from, to] are furthest apart. */
-function noteConflict(least: i32, from: i32, to: i32, origin: i32, scale: f32, accFirst: i32): void {
+function noteConflict(least: i32, from: i32, to: i32, origin: i32, scale: f32): void {
   let lower: f64 = -Infinity, upper: f64 = Infinity;
   const at = conflicts + (<usize>(conflictCount++ % CONFLICTS) << 3);
   for (let y = from + 1; y <= to; y++) {
-    const low = leastOffset(least, y, origin, scale), high = mostOffset(least, y, origin, scale, accFirst);
+    const low = leastOffset(least, y, origin, scale), high = mostOffset(least, y, origin, scale);
     if (low > lower) {
       lower = low;
       store<i32>(at, y);
@@ -231,36 +224,39 @@ function noteConflict(least: i32, from: i32, to: i32, origin: i32, scale: f32, a
 
 /**
  * An offset that puts the thresholds of outputs (from, to], which lie at index 0 …, exactly where they are; NaN
- * where there is none. `accFirst` and `accLast` are the ends of the range that it must hold on.
+ * where there is none. `accFirst` and `accLast` are the ends of the range that it must hold on: thresholds lie above the
+ * first.
  */
 function offsetFor(c: Channel, least: i32, from: i32, to: i32, origin: i32, scale: f32, accFirst: i32, accLast: i32): f32 {
-  if (isConflict(least, from, to, origin, scale, accFirst)) return NaN;
-  let lower: f64 = -Infinity, upper: f64 = Infinity;
-  let lowest = f64x2.splat(lower), highest = f64x2.splat(upper);
-  const origins = i32x4.splat(origin), scales = f32x4.splat(scale), firsts = i32x4.splat(accFirst);
-  const below = i32x4.splat(1), slack = f64x2.splat(ULP);
-  for (let y = from + 1; y <= to; y += 2) {
-    // Of two thresholds; the last of an odd number twice.
-    const next = min(y + 1, to);
-    const at = thresholds + (<usize>(y - least - 1) << 2);
-    const t = i32x4.replace_lane(v128.load_splat<i32>(at), 1, load<i32>(thresholds + (<usize>(next - least - 1) << 2)));
-    const middle = f64x2(<f64>y - 0.5, <f64>next - 0.5);
-    const on = f32x4.mul(f32x4.convert_i32x4_s(i32x4.sub(t, origins)), scales);
-    const under = f32x4.mul(f32x4.convert_i32x4_s(i32x4.sub(i32x4.sub(t, below), origins)), scales);
-    lowest = f64x2.pmax(lowest, f64x2.sub(middle, f64x2.promote_low_f32x4(on)));
-    // Nothing lies under the first accumulator.
-    const reaches = i64x2.extend_low_i32x4_s(i32x4.gt_s(t, firsts));
-    const bound = v128.bitselect(f64x2.sub(middle, f64x2.promote_low_f32x4(under)), f64x2.splat(Infinity), reaches);
-    highest = f64x2.pmin(highest, bound);
-    if (v128.any_true(f64x2.gt(lowest, f64x2.add(highest, slack)))) {
-      noteConflict(least, from, next, origin, scale, accFirst);
+  if (isConflict(least, from, to, origin, scale)) return NaN;
+  let lowest = f32x4.splat(-Infinity), highest = f32x4.splat(Infinity);
+  const origins = i32x4.splat(origin), scales = f32x4.splat(scale), one = i32x4.splat(1), slack = f32x4.splat(<f32>ULP);
+  const four = f32x4.splat(4.0);
+  const first = <f32>(from + 1) - 0.5;
+  let middle = f32x4(first, first + 1.0, first + 2.0, first + 3.0);
+  let y = from + 1;
+  for (; y + 3 <= to; y += 4) {
+    const t = i32x4.sub(v128.load(thresholds + (<usize>(y - least - 1) << 2)), origins);
+    const on = f32x4.mul(f32x4.convert_i32x4_s(t), scales);
+    const under = f32x4.mul(f32x4.convert_i32x4_s(i32x4.sub(t, one)), scales);
+    lowest = f32x4.pmax(lowest, f32x4.sub(middle, on));
+    highest = f32x4.pmin(highest, f32x4.sub(middle, under));
+    if (v128.any_true(f32x4.gt(lowest, f32x4.add(highest, slack)))) {
+      noteConflict(least, from, y + 3, origin, scale);
       return NaN;
     }
+    middle = f32x4.add(middle, four);
   }
-  lower = max(f64x2.extract_lane(lowest, 0), f64x2.extract_lane(lowest, 1));
-  upper = min(f64x2.extract_lane(highest, 0), f64x2.extract_lane(highest, 1));
+  lowest = f32x4.pmax(lowest, v128.shuffle<f32>(lowest, lowest, 2, 3, 0, 1));
+  highest = f32x4.pmin(highest, v128.shuffle<f32>(highest, highest, 2, 3, 0, 1));
+  let lower: f64 = max(f32x4.extract_lane(lowest, 0), f32x4.extract_lane(lowest, 1));
+  let upper: f64 = min(f32x4.extract_lane(highest, 0), f32x4.extract_lane(highest, 1));
+  for (; y <= to; y++) {
+    lower = max(lower, leastOffset(least, y, origin, scale));
+    upper = min(upper, mostOffset(least, y, origin, scale));
+  }
   if (lower > upper + ULP) {
-    noteConflict(least, from, to, origin, scale, accFirst);
+    noteConflict(least, from, to, origin, scale);
     return NaN;
   }
   let offset: f32;
@@ -278,18 +274,32 @@ function offsetFor(c: Channel, least: i32, from: i32, to: i32, origin: i32, scal
     if (max(abs(start + candidate), abs(end + candidate)) >= ROUNDER_RANGE) return NaN;
     // Past the reachable outputs only the clamp may help.
     const helps = (from <= c.low || rounded(start + candidate) >= <f32>from) && (to >= c.high || rounded(end + candidate) <= <f32>to);
-    if (helps && (isSafe || isExact(least, from, to, origin, scale, candidate, accFirst))) return candidate;
+    if (helps && (isSafe || isExact(least, from, to, origin, scale, candidate))) return candidate;
     if (isSafe || lower == -Infinity) return NaN;
   }
   return NaN;
 }
 
 /** The proof: the real float32 sequence on both sides of every threshold. */
-function isExact(least: i32, from: i32, to: i32, origin: i32, scale: f32, offset: f32, accFirst: i32): bool {
-  for (let y = from + 1; y <= to; y++) {
+function isExact(least: i32, from: i32, to: i32, origin: i32, scale: f32, offset: f32): bool {
+  const origins = i32x4.splat(origin), scales = f32x4.splat(scale), offsets = f32x4.splat(offset);
+  const one = i32x4.splat(1), four = f32x4.splat(4.0);
+  const first = <f32>(from + 1);
+  let output = f32x4(first, first + 1.0, first + 2.0, first + 3.0);
+  let y = from + 1;
+  for (; y + 3 <= to; y += 4) {
+    const t = i32x4.sub(v128.load(thresholds + (<usize>(y - least - 1) << 2)), origins);
+    const on = f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(t), scales), offsets);
+    const under = f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(i32x4.sub(t, one)), scales), offsets);
+    // To the nearest, ties to even, as ROUNDER has it.
+    const wrong = v128.or(f32x4.lt(f32x4.nearest(on), output), f32x4.ge(f32x4.nearest(under), output));
+    if (v128.any_true(wrong)) return false;
+    output = f32x4.add(output, four);
+  }
+  for (; y <= to; y++) {
     const t = load<i32>(thresholds + (<usize>(y - least - 1) << 2));
     if (rounded(product(t, origin, scale) + offset) < <f32>y) return false;
-    if (t > accFirst && rounded(product(t - 1, origin, scale) + offset) >= <f32>y) return false;
+    if (rounded(product(t - 1, origin, scale) + offset) >= <f32>y) return false;
   }
   return true;
 }

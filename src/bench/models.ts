@@ -8,7 +8,8 @@ import type { Model, ProfileEntry } from "../runtime/model.ts";
 import { heapBytesPerRun } from "./allocation.ts";
 import { type CeilingResult, ceilingRuns } from "./ceilings.ts";
 import { randomInput } from "./input.ts";
-import { measureRounds, median } from "./rounds.ts";
+import { type LoadTimes, loadTimes } from "./load-times.ts";
+import { measureRounds } from "./rounds.ts";
 
 /** A model's line, or that of one of its early exits. */
 export interface ModelResult {
@@ -25,8 +26,9 @@ export interface ModelResult {
   readonly microseconds: number;
   readonly deviation_microseconds: number;
   readonly gmacs_per_second: number | null;
-  /** From the file's bytes to the first output, the WebAssembly compiled before. */
-  readonly load_milliseconds: number;
+  /** From the file's bytes to the first output; see {@link LoadTimes}. Null for early exits. */
+  readonly load_milliseconds: number | null;
+  readonly first_load_milliseconds: number | null;
   /** What one inference leaves for the garbage collector. */
   readonly heap_bytes: number;
   readonly arena_bytes: number;
@@ -53,7 +55,7 @@ interface Subject {
   readonly exit: number | null;
   readonly model: Model;
   readonly inputs: (Int8Array | Uint8Array)[];
-  readonly loadMilliseconds: number;
+  readonly load: LoadTimes | null;
 }
 
 interface Options {
@@ -63,8 +65,6 @@ interface Options {
   readonly rounds: number;
   readonly onRound?: () => void;
 }
-
-const LOADS = 9;
 
 /** Times each model, and each of its early exits, on each engine, with the ceilings, in turns. */
 export async function benchModels(
@@ -77,10 +77,12 @@ export async function benchModels(
   for (const source of sources) {
     for (const engine of engines) {
       for (const exit of [null, ...source.exitMacs.keys()]) {
+        // Before this process has anything to compile for a model of its own.
+        const times = exit === null ? await loadTimes(source.bytes, engine) : null;
         const loaded = await load(endingAt(source, exit), engine);
         // Where values tie, an exit that goes by their margin never answers.
         if (exit !== null && loaded.model.run(loaded.inputs, {}).exits[0] !== exit) continue;
-        subjects.push({ source, exit, ...loaded });
+        subjects.push({ source, exit, ...loaded, load: times });
       }
     }
   }
@@ -95,7 +97,7 @@ export async function benchModels(
     ...(onRound ? { onRound } : {}),
   });
   const measured = ceilings.results(timings.splice(0, ceilings.runs.length));
-  const results = subjects.map(({ source, exit, model, inputs, loadMilliseconds }, i) => {
+  const results = subjects.map(({ source, exit, model, inputs, load }, i) => {
     const { microseconds, deviation } = timings[i]!;
     const macs = exit === null ? source.macs : source.exitMacs[exit]!;
     const whole = subjects.findIndex(
@@ -112,7 +114,8 @@ export async function benchModels(
       microseconds,
       deviation_microseconds: deviation,
       gmacs_per_second: macs === null ? null : macs / microseconds / 1000,
-      load_milliseconds: loadMilliseconds,
+      load_milliseconds: load?.later ?? null,
+      first_load_milliseconds: load?.first ?? null,
       heap_bytes: Math.round(heapBytesPerRun(runs[i]!)),
       arena_bytes: model.arenaBytes,
       image_bytes: model.imageBytes,
@@ -135,18 +138,7 @@ function endingAt({ name, bytes, ...rest }: Source, exit: number | null): Source
 }
 
 async function load({ name, bytes }: Source, engine: Engine) {
-  const times: number[] = [];
-  let model: Model | undefined;
-  let inputs: (Int8Array | Uint8Array)[] = [];
-  for (let i = 0; i < LOADS; i++) {
-    model?.dispose();
-    const start = performance.now();
-    model = await loadModel(bytes, { name, engine });
-    const loaded = performance.now();
-    inputs = model.inputs.map((info, n) => randomInput(info, n));
-    const ready = performance.now();
-    model.runAll(inputs);
-    times.push(loaded - start + performance.now() - ready);
-  }
-  return { model: model!, inputs, loadMilliseconds: median(times) };
+  const model = await loadModel(bytes, { name, engine });
+  const inputs = model.inputs.map((info, n) => randomInput(info, n));
+  return { model, inputs };
 }

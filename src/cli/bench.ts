@@ -226,7 +226,9 @@ export function benchCommand(): Command {
       `
 Everything that is measured takes turns, ${ROUNDS} rounds of them, so that a noisy machine hits all. Times are medians over
 rounds of the rounds' medians; ± is the standard deviation of a round, from the median absolute deviation. Load is
-the time from a file's bytes to the first output; heap bytes are what one inference leaves to be collected.
+the time from a file's bytes to the first output, the WebAssembly compiled before: the median of the 4th to 12th load
+of a process, and the first, where V8 has run nothing of the code; medians over 5 processes. Heap bytes are what one
+inference leaves to be collected.
 Early exits are timed too, with thresholds such that every inference ends there; time/MACs saved is the share of the
 whole network's time that is saved by the share of its MACs.
 

@@ -56,6 +56,11 @@ function sameQuantization(a: Tensor, b: Tensor): boolean {
 const showQuantization = ({ quantization }: Tensor) =>
   `scale ${quantization!.scales[0]}, zero point ${quantization!.zeroPoints[0]}`;
 
+function firstNonzero(values: readonly number[]): number | undefined {
+  for (let i = 0; i < values.length; i++) if (values[i] !== 0) return values[i];
+  return undefined;
+}
+
 /** Checks a tensor that holds activations; `edges` are the types that are also supported where `isEdge`. */
 function checkActivation(
   what: "input" | "output",
@@ -172,12 +177,17 @@ function checkNumbers(graph: Graph, { kind, inputs, outputs, options }: Operator
  */
 export function checkInt8(graph: Graph): void {
   checkGraph(graph);
+  checkOperators(graph);
+}
+
+/** The same for a graph that is known to be sound, as what was just imported. */
+export function checkOperators(graph: Graph): void {
   const problems = new Problems();
   const uses: Uses = {
     inputs: new Set(graph.inputs),
     outputs: new Set(graph.outputs),
     read: new Set(graph.operators.flatMap(({ inputs }) => inputs)),
-    zeroPoints: graph.tensors.map((tensor) => tensor.quantization?.zeroPoints.find((value) => value !== 0)),
+    zeroPoints: graph.tensors.map(({ quantization }) => firstNonzero(quantization?.zeroPoints ?? [])),
   };
   for (const [i, operator] of graph.operators.entries()) {
     const report: Report = (problem) => problems.add(operatorLabel(graph, i), problem);

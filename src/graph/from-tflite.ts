@@ -122,8 +122,9 @@ function importOptions(
   const table = union?.table ?? createTable<Table>(OPTIONS[wanted], {});
   reportUndescribed(" in its options", table, report);
   if (table.weightsFormat) report("has shuffled weights");
-  for (const [option, value] of Object.entries(table)) {
+  for (const option in table) {
     if (NOT_IN_GRAPH.has(option)) continue;
+    const value = table[option];
     const names = ENUMERATIONS[option];
     options[option] = names ? names[value as number] : value;
     if (options[option] === undefined) {

@@ -1,5 +1,6 @@
 import { ThumbnetError } from "../errors.ts";
-import { checkInt8 } from "../graph/check.ts";
+import { checkGraph } from "../graph/check/structure.ts";
+import { checkOperators } from "../graph/check.ts";
 import { graphFromTflite } from "../graph/from-tflite.ts";
 import type { Graph } from "../graph/graph.ts";
 import { foldConstantChannels } from "../graph/rewrites/constant-channels.ts";
@@ -23,11 +24,17 @@ export interface CompileOptions {
 
 /** The plan of a graph. @throws ThumbnetError when the graph cannot run in int8 */
 export function compilePlan(graph: Graph, options: CompileOptions = {}): Plan {
+  checkGraph(graph);
+  return planOf(graph, options);
+}
+
+/** Of a sound graph. */
+function planOf(graph: Graph, options: CompileOptions): Plan {
   const { foldConstants = true, optimize = "speed", target = "chip" } = options;
   if (!OPTIMIZE.includes(optimize)) {
     throw new ThumbnetError(`optimize is "${String(optimize)}"; there are ${OPTIMIZE.join(", ")}`);
   }
-  checkInt8(graph);
+  checkOperators(graph);
   const folded = foldConstants ? foldConstantChannels(graph) : { graph, expansions: new Map() };
   const plan = planGraph(folded.graph, folded.expansions, optimize);
   return target === "chip" ? planForChip(plan) : plan;
@@ -45,10 +52,10 @@ export function compileGraph(graph: Graph, options: CompileOptions = {}): Uint8A
  */
 export function prepareTflite(bytes: Uint8Array, name: string, options: CompileOptions): Image {
   const graph = graphFromTflite(readTflite(bytes, name), name);
-  return readContent(encodeUnsealed(compilePlan(graph, options)), name);
+  return readContent(encodeUnsealed(planOf(graph, options)), name);
 }
 
 /** The image of a `.tflite` file. @throws ThumbnetError when it is damaged or holds what is not supported */
 export function compileTflite(bytes: Uint8Array, name: string, options: CompileOptions = {}): Uint8Array {
-  return compileGraph(graphFromTflite(readTflite(bytes, name), name), options);
+  return encodeImage(planOf(graphFromTflite(readTflite(bytes, name), name), options));
 }

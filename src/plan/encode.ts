@@ -155,9 +155,12 @@ function encodeRecord(
   body: Pool,
 ): Uint8Array {
   const values: Record<string, number> = { opcode: KERNELS[call.kernel].opcode, operator };
-  for (const [name, value] of Object.entries(call.values) as [string, number | OperandRef | ConstantData][]) {
+  const fields: Readonly<Record<string, number | OperandRef | ConstantData>> = call.values;
+  for (const name in fields) {
+    const value = fields[name]!;
     if (typeof value === "number") values[name] = value;
-    else if (ArrayBuffer.isView(value)) values[name] = body.add(littleEndian(value));
+    else if (ArrayBuffer.isView(value))
+      values[name] = body.add(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
     else values[name] = operand(value);
   }
   const record = new Uint8Array(RECORD_BYTES);
@@ -186,29 +189,16 @@ function tensorBytes(
 }
 
 function expansionBytes(expansion: Expansion): Uint8Array {
-  const view = new DataView(new ArrayBuffer(4 + 2 * expansion.length));
-  view.setUint32(0, expansion.length, true);
-  expansion.forEach((value, c) => {
-    view.setInt16(4 + 2 * c, value ?? KEPT_CHANNEL, true);
-  });
-  return new Uint8Array(view.buffer);
+  const values = new Int16Array(2 + expansion.length);
+  new Uint32Array(values.buffer, 0, 1)[0] = expansion.length;
+  for (let c = 0; c < expansion.length; c++) values[2 + c] = expansion[c] ?? KEPT_CHANNEL;
+  return new Uint8Array(values.buffer);
 }
 
 function dtypeCode(tensor: Tensor): number {
   const code = (DTYPES as readonly string[]).indexOf(tensor.dtype);
   if (code < 0) throw new ThumbnetError(`tensor "${tensor.name}" has type ${tensor.dtype}`);
   return code;
-}
-
-function littleEndian(data: ConstantData): Uint8Array {
-  if (data instanceof Int32Array) {
-    const view = new DataView(new ArrayBuffer(data.byteLength));
-    data.forEach((value, i) => {
-      view.setInt32(4 * i, value, true);
-    });
-    return new Uint8Array(view.buffer);
-  }
-  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
 /** Byte strings at aligned offsets, equal ones once. */

@@ -4,7 +4,7 @@ import { plainWeights } from "./matrix.ts";
 import type { Plan } from "./plan.ts";
 import { decodeRequantization, encodeRequantization } from "./requantization.ts";
 import { type ExactChannel, FIXED_SHIFTS, type Shifts, solveTwoPart } from "./two-part.ts";
-import { sumRanges } from "./weights.ts";
+import { weightSums } from "./weights.ts";
 
 /**
  * The plan with what pays on the chip alone: operators whose every channel can be requantized in two multiplications
@@ -45,20 +45,21 @@ export function exactChannels(call: Windowed): ExactChannel[] | null {
   const exact = decodeRequantization(requantization as Uint8Array);
   if (exact.form !== "exact") return null;
   const { bias, multipliers } = exact;
-  const ranges = sumRanges(
+  const { least, most } = weightSums(
     call.kernel === "depthwise_s8" ? (call.values.weights as Int8Array) : plainWeights(call),
     bias.length,
     call.kernel === "depthwise_s8" ? "channels last" : "channels first",
     call.kernel === "fully_connected_s8" ? call.values.weightsZeroPoint : 0,
   );
-  return ranges.map(({ min, max }, c) => ({
+  return Array.from(bias, (value, c) => ({
     ...multipliers[multipliers.length === 1 ? 0 : c]!,
-    bias: bias[c]!,
+    bias: value,
     zeroPoint: outputZeroPoint,
     low: activationMin,
     high: activationMax,
-    sumMin: min,
-    sumMax: max,
+    // Of (x + 128) * (w - zero point), with any int8 x.
+    sumMin: 255 * least[c]!,
+    sumMax: 255 * most[c]!,
   }));
 }
 

@@ -145,10 +145,15 @@ export function readContent(bytes: Uint8Array, name: string): Image {
   const readExpansion = (offset: number, shape: readonly number[]): Expansion => {
     const channels = data.getUint32(within(offset, 4), true);
     within(offset + 4, 2 * channels);
-    const values = Array.from({ length: channels }, (_, c) => data.getInt16(offset + 4 + 2 * c, true));
-    const kept = values.filter((value) => value === KEPT_CHANNEL).length;
+    const expansion: (number | null)[] = [];
+    let kept = 0;
+    for (let c = 0; c < channels; c++) {
+      const value = data.getInt16(offset + 4 + 2 * c, true);
+      if (value === KEPT_CHANNEL) kept++;
+      expansion.push(value === KEPT_CHANNEL ? null : value);
+    }
     if (kept !== shape.at(-1)) fail("is damaged: a tensor's folded channels do not fit its shape");
-    return values.map((value) => (value === KEPT_CHANNEL ? null : value));
+    return expansion;
   };
   const tensor = (offset: number): ImageTensor => {
     const t = readStruct<typeof TENSOR>(data, within(offset, TENSOR_LAYOUT.bytes), TENSOR_LAYOUT);

@@ -5,6 +5,7 @@
  */
 import type { KernelCall } from "./kernel-call.ts";
 import { ALIGNMENT, alignUp } from "./layout.ts";
+import { type WeightSums, weightSums } from "./weights.ts";
 
 /** A sum must stay in [-LANE_LIMIT, LANE_LIMIT) while it is in its lane. */
 const LANE_LIMIT = 2 ** 20;
@@ -30,14 +31,19 @@ export function rowBytes(depth: number): number {
  *
  * @param weights [channels, depth]
  */
-export function matrixFields(weights: Int8Array, channels: number, groups = 1): MatrixFields {
+export function matrixFields(
+  weights: Int8Array,
+  channels: number,
+  groups = 1,
+  sums = weightSums(weights, channels, "channels first"),
+): MatrixFields {
   const depth = weights.length / channels;
-  const unpack = unpackAfter(weights, channels);
+  const unpack = unpackAfter(weights, channels, sums);
   if (groups === 1 && unpack === depth) {
     const cycles = (pairs: number) => SPARSE_CYCLES * pairs + SPARSE_ROW_CYCLES * channels;
     const dense = DENSE_CYCLES * weights.length;
     // Each weight that is not zero is a pair; more are rare.
-    if (cycles(countNonzero(weights)) < dense) {
+    if (cycles(sums.count.reduce((all, own) => all + own, 0)) < dense) {
       const sparse = sparseRows(weights, channels);
       if (cycles(sparse.length / 2 - channels) < dense) {
         return { weights: sparse, unpack, sparse: 1 };
@@ -61,12 +67,6 @@ export function denseRows(weights: Int8Array, channels: number): Int8Array {
     rows.set(weights.subarray(c * depth, (c + 1) * depth), (c + 1) * bytes - depth);
   }
   return rows;
-}
-
-function countNonzero(weights: Int8Array): number {
-  let count = 0;
-  for (let i = 0; i < weights.length; i++) if (weights[i] !== 0) count++;
-  return count;
 }
 
 /** What a pair can leave out. */
@@ -99,11 +99,15 @@ export function sparseRows(weights: Int8Array, channels: number): Int8Array {
   return bytes.slice(0, end);
 }
 
+const reachesLimit = (sum: number) => 255 * sum >= LANE_LIMIT;
+
 /** As many inputs as possible whose sums fit their lanes whatever the inputs are: the whole depth, or equal parts. */
-function unpackAfter(weights: Int8Array, channels: number): number {
+function unpackAfter(weights: Int8Array, channels: number, { least, most }: WeightSums): number {
   const depth = weights.length / channels;
-  for (let parts = 1; ; parts++) {
-    const inputs = parts === 1 ? depth : UNPACK_STEP * Math.ceil(depth / UNPACK_STEP / parts);
+  const isWhole = !most.some(reachesLimit) && !least.some((sum) => reachesLimit(-sum));
+  if (isWhole && depth <= MAX_UNPACK) return depth;
+  for (let parts = 2; ; parts++) {
+    const inputs = UNPACK_STEP * Math.ceil(depth / UNPACK_STEP / parts);
     if (inputs <= MAX_UNPACK && staysInLane(weights, channels, inputs)) return inputs;
   }
 }
@@ -112,18 +116,13 @@ function staysInLane(weights: Int8Array, channels: number, inputs: number): bool
   const depth = weights.length / channels;
   for (let c = 0; c < channels; c++) {
     for (let end = (c + 1) * depth; end > c * depth; end -= inputs) {
-      const start = Math.max(c * depth, end - inputs);
-      // Not even the largest weights would reach the limit.
-      if (255 * 128 * (end - start) < LANE_LIMIT) continue;
-      let sum = 0;
-      let size = 0;
-      for (let i = start; i < end; i++) {
+      let [least, most] = [0, 0];
+      for (let i = Math.max(c * depth, end - inputs); i < end; i++) {
         const w = weights[i]!;
-        sum += w;
-        size += w < 0 ? -w : w;
+        if (w < 0) least += w;
+        else most += w;
       }
-      // The larger of what positive and negative ones sum up to.
-      if (255 * ((size + Math.abs(sum)) / 2) >= LANE_LIMIT) return false;
+      if (reachesLimit(most) || reachesLimit(-least)) return false;
     }
   }
   return true;

@@ -25,28 +25,17 @@ export function quantizeMultiplier(real: number): Multiplier {
   return { multiplier, shift };
 }
 
-/** The same for any real > 0, without limits on the shift. */
-export function normalize(real: number): Multiplier {
-  const { fraction, exponent } = frexp(real);
-  const multiplier = Math.round(fraction * 2 ** 31);
-  return multiplier === 2 ** 31
-    ? { multiplier: 2 ** 30, shift: exponent + 1 }
-    : { multiplier, shift: exponent };
-}
+const bits = new DataView(new ArrayBuffer(8));
 
-/** value = fraction * 2^exponent, fraction in [0.5, 1), for a normal positive double. */
-function frexp(value: number): { fraction: number; exponent: number } {
-  let exponent = Math.max(-1022, Math.floor(Math.log2(value)) + 1);
-  let fraction = value / 2 ** exponent;
-  // log2 may be off by one near powers of two.
-  if (fraction >= 1) {
-    fraction /= 2;
-    exponent++;
-  } else if (fraction < 0.5) {
-    fraction *= 2;
-    exponent--;
-  }
-  return { fraction, exponent };
+/** The same for any normal real > 0, without limits on the shift. In integers: models have thousands of factors. */
+export function normalize(real: number): Multiplier {
+  bits.setFloat64(0, real);
+  const high = bits.getInt32(0);
+  const low = bits.getInt32(4);
+  // The fraction in [1/2, 1) has 53 bits, of which 31 stay; the next one rounds.
+  const multiplier = ((1 << 30) | ((high & 0xfffff) << 10) | (low >>> 22)) + ((low >>> 21) & 1);
+  const shift = (high >>> 20) - 1022;
+  return multiplier === 2 ** 31 ? { multiplier: 2 ** 30, shift: shift + 1 } : { multiplier, shift };
 }
 
 /**

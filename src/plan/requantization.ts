@@ -41,9 +41,12 @@ export function exactRequantization(
   bias: Int32Array,
   multipliers: readonly Multiplier[],
   { weights, order, inputZeroPoint, weightsZeroPoint = 0 }: SumOperands,
+  { least, most } = weightSums(weights, bias.length, order, weightsZeroPoint),
 ): Uint8Array {
-  const sums = weightSums(weights, bias.length, order, weightsZeroPoint);
-  const folded = bias.map((b, c) => b - Math.imul(inputZeroPoint + 128, sums[c]!));
+  const folded = new Int32Array(bias.length);
+  for (let c = 0; c < folded.length; c++) {
+    folded[c] = bias[c]! - Math.imul(inputZeroPoint + 128, least[c]! + most[c]!);
+  }
   return encodeRequantization({ form: "exact", bias: folded, multipliers });
 }
 
@@ -65,13 +68,14 @@ function encodeExact({ bias, multipliers }: ExactRequantization): Uint8Array {
   const view = new DataView(new ArrayBuffer(shifts + multipliers.length));
   const perChannel = Number(multipliers.length === channels);
   writeStruct(view, 0, HEADER, { form: REQUANTIZATION_FORMS.EXACT, perChannel, channels });
-  bias.forEach((value, c) => {
-    view.setInt32(HEADER.bytes + 4 * c, value, true);
-  });
-  multipliers.forEach(({ multiplier, shift }, c) => {
-    view.setInt32(factors + 4 * c, multiplier, true);
-    view.setInt8(shifts + c, shift);
-  });
+  new Uint8Array(view.buffer).set(
+    new Uint8Array(bias.buffer, bias.byteOffset, bias.byteLength),
+    HEADER.bytes,
+  );
+  for (let c = 0; c < multipliers.length; c++) {
+    view.setInt32(factors + 4 * c, multipliers[c]!.multiplier, true);
+    view.setInt8(shifts + c, multipliers[c]!.shift);
+  }
   return new Uint8Array(view.buffer);
 }
 

@@ -1,55 +1,131 @@
+/** What planning asks of weights, by WebAssembly (assembly/plan). */
+import { decodeBase64 } from "../base64.ts";
+import { alignUp } from "./layout.ts";
+import { plan } from "./wasm.generated.ts";
+
 /** Where the weights of a channel lie: [channels, taps], or [taps, channels] as depthwise has them. */
 export type WeightOrder = "channels first" | "channels last";
 
-/** The sum of each channel's weights, less the zero point each. */
+/** What the weights are multiplied by: input k of a tap is from low[k] to high[k]. */
+export interface InputRanges {
+  /** Inputs of a channel at each tap; with more in the lists, equal groups of channels have one part of them each. */
+  readonly depth: number;
+  readonly low: Int32Array;
+  readonly high: Int32Array;
+}
+
+/** By channel. */
+export interface WeightSums {
+  /** The least and the most that the sum of (w - zero point) * x can be. */
+  readonly least: Float64Array;
+  readonly most: Float64Array;
+  /** How many weights differ from the zero point. */
+  readonly count: Float64Array;
+}
+
+/** Then the least sum is that of the negative weights, and the most that of the positive ones. */
+const FROM_0_TO_1: InputRanges = { depth: 1, low: Int32Array.of(0), high: Int32Array.of(1) };
+
+interface Exports {
+  readonly memory: WebAssembly.Memory;
+  sumRows(
+    weights: number,
+    rows: number,
+    rowStride: number,
+    stride: number,
+    taps: number,
+    depth: number,
+    zeroPoint: number,
+    groups: number,
+    low: number,
+    high: number,
+    sums: number,
+  ): void;
+  gatherWeights(
+    weights: number,
+    size: number,
+    depth: number,
+    kept: number,
+    count: number,
+    left: number,
+    leftCount: number,
+    gathered: number,
+  ): void;
+}
+
+interface Kernels extends Exports {
+  readonly bytes: Int8Array;
+  readonly integers: Int32Array;
+  readonly doubles: Float64Array;
+}
+
+let kernels: Kernels | undefined;
+
+/** The kernels with a memory of so many bytes. */
+function kernelsWith(bytes: number): Kernels {
+  const exports =
+    kernels ??
+    (new WebAssembly.Instance(new WebAssembly.Module(decodeBase64(plan))).exports as unknown as Exports);
+  const { memory, sumRows, gatherWeights } = exports;
+  const missing = alignUp(bytes, 65536) - memory.buffer.byteLength;
+  if (kernels && missing <= 0) return kernels;
+  if (missing > 0) memory.grow(missing / 65536);
+  const { buffer } = memory;
+  kernels = {
+    memory,
+    sumRows,
+    gatherWeights,
+    bytes: new Int8Array(buffer),
+    integers: new Int32Array(buffer),
+    doubles: new Float64Array(buffer),
+  };
+  return kernels;
+}
+
 export function weightSums(
   weights: Int8Array,
   channels: number,
   order: WeightOrder,
   zeroPoint = 0,
-): Int32Array {
-  const sums = new Int32Array(channels);
-  const taps = weights.length / channels;
-  if (order === "channels first") {
-    for (let c = 0, at = 0; c < channels; c++) {
-      let sum = 0;
-      for (const end = at + taps; at < end; at++) sum += weights[at]!;
-      sums[c] = sum - taps * zeroPoint;
-    }
-  } else {
-    sums.fill(-taps * zeroPoint);
-    for (let at = 0; at < weights.length; ) {
-      for (let c = 0; c < channels; c++) sums[c]! += weights[at++]!;
-    }
-  }
-  return sums;
+  { depth, low, high }: InputRanges = FROM_0_TO_1,
+): WeightSums {
+  const lowAt = 24 * channels;
+  const highAt = lowAt + low.byteLength;
+  const weightsAt = highAt + high.byteLength;
+  const { bytes, integers, doubles, sumRows } = kernelsWith(weightsAt + weights.length);
+  integers.set(low, lowAt / 4);
+  integers.set(high, highAt / 4);
+  bytes.set(weights, weightsAt);
+  const size = weights.length / channels;
+  const [rowStride, stride] = order === "channels first" ? [size, 1] : [1, channels];
+  const groups = low.length / depth;
+  sumRows(weightsAt, channels, rowStride, stride, size / depth, depth, zeroPoint, groups, lowAt, highAt, 0);
+  const sums = doubles.slice(0, 3 * channels);
+  return {
+    least: sums.subarray(0, channels),
+    most: sums.subarray(channels, 2 * channels),
+    count: sums.subarray(2 * channels),
+  };
 }
 
-/** The least and the most that sum of (x + 128) * (w - zero point) can be for each channel, with any int8 x. */
-export function sumRanges(
+/**
+ * Of rows of `size` weights those at the indices `kept`, and in each `depth` of them those at the indices `left`.
+ */
+export function gatherWeights(
   weights: Int8Array,
-  channels: number,
-  order: WeightOrder,
-  zeroPoint = 0,
-): { min: number; max: number }[] {
-  const ranges = Array.from({ length: channels }, () => ({ min: 0, max: 0 }));
-  forEachWeight(weights, channels, order, (c, w) => {
-    const most = 255 * (w - zeroPoint);
-    if (most < 0) ranges[c]!.min += most;
-    else ranges[c]!.max += most;
-  });
-  return ranges;
-}
-
-function forEachWeight(
-  weights: Int8Array,
-  channels: number,
-  order: WeightOrder,
-  action: (channel: number, weight: number) => void,
-): void {
-  const taps = weights.length / channels;
-  const [perChannel, perTap] = order === "channels first" ? [taps, 1] : [1, channels];
-  for (let c = 0; c < channels; c++) {
-    for (let tap = 0; tap < taps; tap++) action(c, weights[c * perChannel + tap * perTap]!);
-  }
+  size: number,
+  depth: number,
+  kept: Int32Array,
+  left: Int32Array,
+): Int8Array {
+  const leftAt = kept.byteLength;
+  const weightsAt = leftAt + left.byteLength;
+  const gatheredAt = weightsAt + weights.length;
+  const end = gatheredAt + (kept.length * size * left.length) / depth;
+  const { bytes, integers, gatherWeights: gather } = kernelsWith(end);
+  integers.set(kept);
+  integers.set(left, leftAt / 4);
+  bytes.set(weights, weightsAt);
+  gather(weightsAt, size, depth, 0, kept.length, leftAt, left.length, gatheredAt);
+  return bytes.slice(gatheredAt, end);
 }

@@ -1,3 +1,4 @@
+import { decodeBase64 } from "../base64.ts";
 import { ThumbnetError } from "../errors.ts";
 import { scalar, simd } from "./wasm.generated.ts";
 
@@ -42,8 +43,20 @@ export async function instantiate(engine: Engine): Promise<Kernels> {
     module = inflate(decodeBase64(INLINED[engine])).then((bytes) => WebAssembly.compile(bytes));
     compiled.set(engine, module);
   }
-  const instance = await WebAssembly.instantiate(await module, {});
+  const instance = instantiateNow(await module) ?? (await WebAssembly.instantiate(await module, {}));
   return instance.exports as unknown as Kernels;
+}
+
+/**
+ * At once: the asynchronous way takes a turn of the event loop, in which Node waits for all that V8 compiles in the
+ * background. Null where a page's main thread refuses a module of this size, as older browsers do.
+ */
+function instantiateNow(module: WebAssembly.Module): WebAssembly.Instance | null {
+  try {
+    return new WebAssembly.Instance(module);
+  } catch {
+    return null;
+  }
 }
 
 /** The build keeps the modules deflated. Node's own zlib starts many times faster than its web streams. */
@@ -52,11 +65,4 @@ async function inflate(bytes: Uint8Array<ArrayBuffer>): Promise<BufferSource> {
   if (zlib) return zlib.inflateRawSync(bytes);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
   return new Response(stream).arrayBuffer();
-}
-
-function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
-  const binary = atob(text);
-  const bytes = new Uint8Array(binary.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
-  return bytes;
 }

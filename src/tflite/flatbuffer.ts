@@ -91,7 +91,11 @@ const isScalar = (type: FieldType): type is Scalar => typeof type === "string" &
 const isUnion = (type: FieldType): type is readonly ["union", { readonly [code: number]: Table }] =>
   Array.isArray(type) && type.length === 2;
 
-function absentValue([, type, initial]: Field): unknown {
+// Fields are not taken apart by patterns: those go by iterators, and a model has thousands of fields.
+
+function absentValue(field: Field): unknown {
+  const type = field[1];
+  const initial = field[2];
   if (type === "bool" || type === "opaque") return initial ?? false;
   if (!isScalar(type)) return null;
   return type === "i64" || type === "u64" ? BigInt(initial ?? 0) : (initial ?? 0);
@@ -113,6 +117,22 @@ function undescribedSlots(table: Table, slots: number): number[] {
     Object.values(table).flatMap(([slot, type]) => (isUnion(type) ? [slot, slot + 1] : [slot])),
   );
   return Array.from({ length: slots }, (_, slot) => slot).filter((slot) => !described.has(slot));
+}
+
+function floats(view: DataView, start: number, length: number): number[] {
+  const values = Array<number>(length);
+  for (let i = 0; i < length; i++) values[i] = view.getFloat32(start + 4 * i, true);
+  return values;
+}
+
+/** Nearly all are zero points of 0: no bigint is made for those. */
+function longs(view: DataView, start: number, length: number): bigint[] {
+  const values = Array<bigint>(length).fill(0n);
+  for (let i = 0, at = start; i < length; i++, at += 8) {
+    const isZero = (view.getInt32(at, true) | view.getInt32(at + 4, true)) === 0;
+    if (!isZero) values[i] = view.getBigInt64(at, true);
+  }
+  return values;
 }
 
 /** Deepest nesting of tables; no schema that makes sense comes near it. */
@@ -166,18 +186,11 @@ export function decode<T extends Table>(
     const start = at + 4;
     claim(what, start, length * width);
     if (element === "u8") return data.slice(start, start + length);
+    // Models have thousands of these.
+    if (element === "f32") return floats(view, start, length);
+    if (element === "i64") return longs(view, start, length);
     const values: unknown[] = [];
-    if (element === "f32") {
-      for (let i = 0; i < length; i++) values.push(view.getFloat32(start + 4 * i, true));
-    } else if (element === "i64") {
-      // Nearly all are zero points of 0: no bigint is made for those.
-      for (let i = 0, at = start; i < length; i++, at += 8) {
-        const isZero = (view.getUint32(at, true) | view.getUint32(at + 4, true)) === 0;
-        values.push(isZero ? 0n : view.getBigInt64(at, true));
-      }
-    } else {
-      for (let i = 0; i < length; i++) values.push(readValue(what, start + i * width, element, depth));
-    }
+    for (let i = 0; i < length; i++) values.push(readValue(what, start + i * width, element, depth));
     return values;
   }
 
@@ -217,7 +230,8 @@ export function decode<T extends Table>(
     const result: Record<string, unknown> = {};
     for (const key in table) {
       const field = table[key]!;
-      const [slot, type] = field;
+      const slot = field[0];
+      const type = field[1];
       if (isUnion(type)) {
         const typeAt = locate(key, slot, 1);
         const valueAt = locate(key, slot + 1, 4);

@@ -18,6 +18,7 @@ test("measures both engines, and each operator with --profile", () => {
     expect(result.key).toBe(`small.tflite ${result.engine}`);
     expect(result.microseconds).toBeGreaterThan(0);
     expect(result.load_milliseconds).toBeGreaterThan(0);
+    expect(result.first_load_milliseconds).toBeGreaterThan(0);
     expect(result.heap_bytes).toBeGreaterThan(0);
     expect(result.gmacs_per_second).toBeCloseTo(1104 / result.microseconds / 1000, 9);
     expect(result.operators.map(({ name, macs }: Record<string, unknown>) => [name, macs])).toEqual([
@@ -35,9 +36,11 @@ test("prints a line for each model and engine; an image has no MACs", () => {
   const { code, stdout } = thumbnet("bench", model, image, "--time", "5", "--engine", "scalar");
   expect(code).toBe(0);
   expect(stdout).toMatch(
-    /^small\.tflite +1,104 +scalar +[\d.]+ +[\d.]+ % +[\d.]+ +[\d.]+ +[\d,]+ +60 +[\d,]+$/m,
+    /^small\.tflite +1,104 +scalar +[\d.]+ +[\d.]+ % +[\d.]+ +[\d.]+ +[\d.]+ +[\d,]+ +60 +[\d,]+$/m,
   );
-  expect(stdout).toMatch(/^small\.tnet +- +scalar +[\d.]+ +[\d.]+ % +- +[\d.]+ +[\d,]+ +60 +[\d,]+$/m);
+  expect(stdout).toMatch(
+    /^small\.tnet +- +scalar +[\d.]+ +[\d.]+ % +- +[\d.]+ +[\d.]+ +[\d,]+ +60 +[\d,]+$/m,
+  );
 });
 
 test("a model that cannot run is named before anything is measured", () => {

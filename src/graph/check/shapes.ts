@@ -28,7 +28,8 @@ export function constantIntegers({ name, dtype, shape, data }: Tensor, most: num
 }
 
 function atLeastOne(options: object): void {
-  for (const [key, value] of Object.entries(options)) {
+  for (const key in options) {
+    const value: unknown = options[key as keyof typeof options];
     if (typeof value === "number" && !(Number.isInteger(value) && value >= 1)) {
       refuse(`has the ${key} ${value}; supported: 1 and more`);
     }

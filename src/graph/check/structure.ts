@@ -46,15 +46,18 @@ function quantizationProblem(tensor: Tensor, { scales, zeroPoints, axis }: Quant
   if (zeroPoints.length !== scales.length) {
     return `has ${scales.length} scales but ${zeroPoints.length} zero points`;
   }
-  const scale = scales.find(
-    (value) => !(value > 0 && Number.isFinite(value) && Math.fround(value) === value),
-  );
-  if (scale !== undefined) return `has the scale ${scale}; supported: float32 values that are finite and > 0`;
+  for (let i = 0; i < scales.length; i++) {
+    const scale = scales[i]!;
+    if (!(scale > 0 && scale < Number.POSITIVE_INFINITY && Math.fround(scale) === scale))
+      return `has the scale ${scale}; supported: float32 values that are finite and > 0`;
+  }
   const [low, high] = range;
-  const outside = zeroPoints.find((value) => !(Number.isInteger(value) && value >= low && value <= high));
-  return outside === undefined
-    ? null
-    : `has the zero point ${outside}; supported for ${tensor.dtype}: ${low} to ${high}`;
+  for (let i = 0; i < zeroPoints.length; i++) {
+    const value = zeroPoints[i]!;
+    if (!(Number.isInteger(value) && value >= low && value <= high))
+      return `has the zero point ${value}; supported for ${tensor.dtype}: ${low} to ${high}`;
+  }
+  return null;
 }
 
 function tensorProblem(tensor: Tensor): string | null {

@@ -4,7 +4,9 @@
  * put together again from what is left and the constants.
  */
 import { affineOf, biasData, int8Data, tensorOf } from "../../plan/lower/context.ts";
+import { gatherWeights, weightSums } from "../../plan/weights.ts";
 import type { Graph, Operator, OperatorOf, Quantization, Tensor } from "../graph.ts";
+import { elementCount } from "../shape.ts";
 import { type ChannelRanges, channelRanges, channelsOf, hasPadding } from "./ranges.ts";
 
 /** For each channel of the original tensor its constant value, or null where the channel is still there. */
@@ -16,7 +18,8 @@ export interface FoldedGraph {
   readonly expansions: ReadonlyMap<number, Expansion>;
 }
 
-type Keeps = Map<number, boolean[]>;
+/** By tensor: 1 for each channel that stays. */
+type Keeps = Map<number, Uint8Array>;
 
 /** @param graph accepted by `checkInt8` */
 export function foldConstantChannels(graph: Graph): FoldedGraph {
@@ -29,17 +32,62 @@ export function foldConstantChannels(graph: Graph): FoldedGraph {
   const expansions = new Map<number, Expansion>();
   for (const [index, keep] of keeps) {
     const { shape } = graph.tensors[index]!;
-    tensors[index] = { ...graph.tensors[index]!, shape: [...shape.slice(0, -1), count(keep)] };
-    expansions.set(
-      index,
-      keep.map((kept, c) => (kept ? null : ranges[index]!.low[c]!)),
-    );
+    tensors[index] = { ...graph.tensors[index]!, shape: [...shape.slice(0, -1), keptIndices(keep).length] };
+    expansions.set(index, expansionOf(keep, ranges[index]!));
   }
   return { graph: { ...graph, tensors, operators }, expansions };
 }
 
-function count(keep: readonly boolean[]): number {
-  return keep.reduce((sum, kept) => sum + Number(kept), 0);
+// Loops over channels and weights are functions of their own: the engine compiles what is busy, with all that is around it.
+
+function expansionOf(keep: Uint8Array, { low }: ChannelRanges): Expansion {
+  const expansion: (number | null)[] = [];
+  for (let c = 0; c < keep.length; c++) expansion.push(keep[c] === 1 ? null : low[c]!);
+  return expansion;
+}
+
+function varyingChannels({ low, high }: ChannelRanges): Uint8Array {
+  const keep = new Uint8Array(low.length);
+  for (let c = 0; c < keep.length; c++) if (low[c] !== high[c]) keep[c] = 1;
+  return keep;
+}
+
+/** Keeps also those whose constant is not the one that is absorbed. */
+function keepOthers(keep: Uint8Array, { low }: ChannelRanges, absorbed: number | null): void {
+  for (let c = 0; c < keep.length; c++) if (low[c] !== absorbed) keep[c] = 1;
+}
+
+/** Keeps in both what is kept in one; whether that is more. */
+function unite(a: Uint8Array, b: Uint8Array): boolean {
+  let changed = false;
+  for (let c = 0; c < a.length; c++) {
+    if (a[c] === b[c]) continue;
+    a[c] = 1;
+    b[c] = 1;
+    changed = true;
+  }
+  return changed;
+}
+
+function keepAll(keep: Uint8Array | undefined): boolean {
+  if (!keep?.includes(0)) return false;
+  keep.fill(1);
+  return true;
+}
+
+const all = (channels: number) => new Uint8Array(channels).fill(1);
+
+function keptIndices(keep: Uint8Array): Int32Array {
+  const kept = new Int32Array(keep.length);
+  let count = 0;
+  for (let c = 0; c < keep.length; c++) if (keep[c] === 1) kept[count++] = c;
+  return kept.subarray(0, count);
+}
+
+function gather(from: ArrayLike<number>, indices: Int32Array): number[] {
+  const gathered: number[] = [];
+  for (let i = 0; i < indices.length; i++) gathered.push(from[indices[i]!]!);
+  return gathered;
 }
 
 /** For tensors that lose channels, which they keep: at least one. */
@@ -53,17 +101,15 @@ function keptChannels(graph: Graph, ranges: readonly (ChannelRanges | undefined)
     const output = op.outputs[0]!;
     const range = ranges[output];
     if (!range || !canLose(graph, op) || graph.outputs.includes(output)) continue;
-    const keep = Array.from(range.low, (low, c) => low !== range.high[c]);
-    if (!keep.some(Boolean)) keep[0] = true;
+    const keep = varyingChannels(range);
+    if (!keep.includes(1)) keep[0] = 1;
     keeps.set(output, keep);
   }
   // A channel goes only if every operator that reads it can do without.
   for (const [tensor, keep] of keeps) {
     for (const op of consumers.get(tensor) ?? []) {
       const absorbed = absorbedBy(graph, op, tensor);
-      if (absorbed === "any") continue;
-      const { low } = ranges[tensor]!;
-      for (let c = 0; c < keep.length; c++) keep[c] ||= low[c] !== absorbed;
+      if (absorbed !== "any") keepOthers(keep, ranges[tensor]!, absorbed);
     }
   }
   // An operator that carries channels through keeps on both sides or on none.
@@ -73,19 +119,10 @@ function keptChannels(graph: Graph, ranges: readonly (ChannelRanges | undefined)
     // Once down the graph and once up: most that is to be kept is found at once.
     for (const op of [...carriers, ...carriers.toReversed()]) {
       const [input, output] = [keeps.get(op.inputs[0]!), keeps.get(op.outputs[0]!)];
-      if (!input && !output) continue;
-      for (let c = 0; c < (input ?? output)!.length; c++) {
-        const isKept = (input?.[c] ?? true) || (output?.[c] ?? true);
-        if (!isKept) continue;
-        for (const keep of [input, output]) {
-          if (!keep || keep[c]) continue;
-          keep[c] = true;
-          changed = true;
-        }
-      }
+      if (input && output ? unite(input, output) : keepAll(input ?? output)) changed = true;
     }
   }
-  for (const [tensor, keep] of keeps) if (keep.every(Boolean)) keeps.delete(tensor);
+  for (const [tensor, keep] of keeps) if (!keep.includes(0)) keeps.delete(tensor);
   return keeps;
 }
 
@@ -140,37 +177,21 @@ function foldOperator(
   }
   if (op.kind !== "DEPTHWISE_CONV_2D" || !outputs) return op;
   const weights = tensorOf(graph, op.inputs[1]!);
-  const kept = [...outputs.keys()].filter((c) => outputs[c]);
   const channels = outputs.length;
   const values = int8Data(weights);
-  const data = new Int8Array((values.length / channels) * kept.length);
-  for (let row = 0, at = 0; row < values.length; row += channels) {
-    for (const c of kept) data[at++] = values[row + c]!;
-  }
+  const kept = keptIndices(outputs);
+  const taps = keptIndices(all(values.length / channels));
+  const data = gatherWeights(values, channels, channels, taps, kept);
   const bias = biasData(graph, op.inputs[2], channels);
-  return {
-    ...op,
-    inputs: [
-      op.inputs[0]!,
-      ...addFolded(
-        graph,
-        op,
-        data,
-        kept,
-        3,
-        Int32Array.from(kept, (c) => bias[c]!),
-        add,
-      ),
-    ],
-  };
+  return { ...op, inputs: [op.inputs[0]!, ...addFolded(weights, data, kept, 3, bias, add)] };
 }
 
 /** Weights and bias of a convolution or fully connected layer without the channels that went. */
 function foldWeights(
   graph: Graph,
   op: OperatorOf<"CONV_2D" | "FULLY_CONNECTED">,
-  inputs: readonly boolean[] | undefined,
-  outputs: readonly boolean[] | undefined,
+  inputs: Uint8Array | undefined,
+  outputs: Uint8Array | undefined,
   range: ChannelRanges | undefined,
   add: (tensor: Tensor) => number,
 ): number[] {
@@ -178,73 +199,61 @@ function foldWeights(
   const values = int8Data(weights);
   const channels = weights.shape[0]!;
   const depth = channelsOf(weights);
-  const taps = values.length / (channels * depth);
-  const { zeroPoint } = affineOf(tensorOf(graph, op.inputs[0]!));
-  const weightsZeroPoint = weights.quantization!.zeroPoints[0]!;
-  const kept = [...Array(channels).keys()].filter((c) => outputs?.[c] ?? true);
   const bias = biasData(graph, op.inputs[2], channels);
-  const all = [...Array(depth).keys()];
-  const left = inputs ? all.filter((k) => inputs[k]) : all;
-  // What a channel that goes holds, where that is not zero.
-  const gone = inputs ? all.filter((k) => !inputs[k] && range!.low[k] !== zeroPoint) : [];
-  const data = new Int8Array(kept.length * taps * left.length);
-  const folded = new Int32Array(kept.length);
-  let to = 0;
-  for (const [i, c] of kept.entries()) {
-    let sum = bias[c]!;
-    for (let from = c * taps * depth; from < (c + 1) * taps * depth; from += depth) {
-      if (!inputs) {
-        data.set(values.subarray(from, from + depth), to);
-        to += depth;
-        continue;
-      }
-      for (let n = 0; n < left.length; n++) data[to++] = values[from + left[n]!]!;
-      for (let n = 0; n < gone.length; n++) {
-        const k = gone[n]!;
-        sum += (values[from + k]! - weightsZeroPoint) * (range!.low[k]! - zeroPoint);
-      }
-    }
-    folded[i] = sum;
-  }
-  return addFolded(graph, op, data, kept, 0, folded, add);
+  const { zeroPoint } = affineOf(tensorOf(graph, op.inputs[0]!));
+  if (inputs) addHeld(bias, weights, inputs, range!, zeroPoint);
+  const kept = keptIndices(outputs ?? all(channels));
+  const left = keptIndices(inputs ?? all(depth));
+  const data = gatherWeights(values, values.length / channels, depth, kept, left);
+  return addFolded(weights, data, kept, 0, bias, add);
 }
 
-/** Adds weights that keep `kept` along dimension `axis`, and their bias; returns both indices. */
+/** Adds what input channels that go contribute to the sums. */
+function addHeld(
+  bias: Int32Array,
+  weights: Tensor,
+  inputs: Uint8Array,
+  { low }: ChannelRanges,
+  zeroPoint: number,
+): void {
+  const held = new Int32Array(inputs.length);
+  let any = 0;
+  for (let k = 0; k < held.length; k++) {
+    if (inputs[k] === 0) held[k] = low[k]! - zeroPoint;
+    any |= held[k]!;
+  }
+  if (any === 0) return;
+  const ranges = { depth: held.length, low: held, high: held };
+  const { zeroPoints } = weights.quantization!;
+  const { least } = weightSums(int8Data(weights), bias.length, "channels first", zeroPoints[0], ranges);
+  for (let c = 0; c < bias.length; c++) bias[c]! += least[c]!;
+}
+
+/** Adds weights that keep `kept` along dimension `axis`, and as much of the bias; returns both indices. */
 function addFolded(
-  graph: Graph,
-  op: Pick<Operator, "inputs">,
+  weights: Tensor,
   data: Int8Array,
-  kept: readonly number[],
+  kept: Int32Array,
   axis: number,
   bias: Int32Array,
   add: (tensor: Tensor) => number,
 ): number[] {
-  const weights = tensorOf(graph, op.inputs[1]!);
-  const rest = weights.shape.slice();
-  rest[axis] = kept.length;
-  if (axis === 0) rest[rest.length - 1] = data.length / rest.slice(0, -1).reduce((a, b) => a * b, 1);
+  const shape = weights.shape.slice();
+  shape[axis] = kept.length;
+  if (axis === 0) shape[shape.length - 1] = data.length / elementCount(shape.slice(0, -1));
   const { scales, zeroPoints, axis: along } = weights.quantization!;
   const quantization: Quantization =
     scales.length === 1
       ? weights.quantization!
-      : { scales: kept.map((c) => scales[c]!), zeroPoints: kept.map((c) => zeroPoints[c]!), axis: along };
-  const name = tensorOf(graph, op.inputs[1]!).name;
+      : { scales: gather(scales, kept), zeroPoints: gather(zeroPoints, kept), axis: along };
   return [
-    add({ ...weights, shape: rest, quantization, data: new Uint8Array(data.buffer) }),
+    add({ ...weights, shape, quantization, data: new Uint8Array(data.buffer) }),
     add({
-      name: `${name}, bias`,
+      name: `${weights.name}, bias`,
       shape: [kept.length],
       dtype: "int32",
       quantization: null,
-      data: littleEndian(bias),
+      data: new Uint8Array(new Int32Array(gather(bias, kept)).buffer),
     }),
   ];
-}
-
-function littleEndian(values: Int32Array): Uint8Array {
-  const view = new DataView(new ArrayBuffer(values.byteLength));
-  values.forEach((value, i) => {
-    view.setInt32(4 * i, value, true);
-  });
-  return new Uint8Array(view.buffer);
 }

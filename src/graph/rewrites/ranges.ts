@@ -10,7 +10,8 @@ import {
   quantizationOf,
   tensorOf,
 } from "../../plan/lower/context.ts";
-import { clamp, type Multiplier, quantizeMultiplier, requantize } from "../../plan/multiplier.ts";
+import { clamp, quantizeMultiplier, requantize } from "../../plan/multiplier.ts";
+import { weightSums } from "../../plan/weights.ts";
 import type { Graph, Operator, OperatorOf, Tensor } from "../graph.ts";
 import { windowExtent } from "../shape.ts";
 
@@ -93,56 +94,48 @@ function ofConvolution(
   const { scales } = quantizationOf(weights);
   const bias = biasData(graph, op.inputs[2], channels);
   const { activationMin, activationMax } = activationRange(op.options.activation, to);
-  const depth = isDepthwise ? 1 : channelsOf(weights);
-  const taps = values.length / (channels * depth);
-  const perOutput = isDepthwise ? channels / input.low.length : channels / (input.low.length / depth);
-  // Padding contributes nothing, which is what an element at the zero point does.
-  const isPadded = hasPadding(graph, op);
-  const low = new Int32Array(input.low.length);
-  const high = new Int32Array(input.low.length);
-  for (let k = 0; k < low.length; k++) {
-    const [least, most] = [input.low[k]!, input.high[k]!];
-    low[k] = (isPadded ? Math.min(least, from.zeroPoint) : least) - from.zeroPoint;
-    high[k] = (isPadded ? Math.max(most, from.zeroPoint) : most) - from.zeroPoint;
-  }
-  // Without groups all output channels have the same inputs: those that are always zero need not be looked at.
-  const inputs = isDepthwise ? [0] : [...Array(depth).keys()];
-  const live =
-    !isDepthwise && depth === low.length ? inputs.filter((k) => low[k] !== 0 || high[k] !== 0) : inputs;
+  const sums = weightSums(values, channels, isDepthwise ? "channels last" : "channels first", 0, {
+    depth: isDepthwise ? 1 : channelsOf(weights),
+    ...distances(input, from.zeroPoint, hasPadding(graph, op)),
+  });
+
+  /** The output of an accumulator; null where it or its left shift leaves 32 bits: outputs do not grow with it then. */
+  const outputOf = (acc: number, real: number): number | null => {
+    if (real < 0.5 && Math.abs(acc) < 2 ** 31) {
+      // Nothing is shifted left, and the roundings add up to less than 1.
+      if (acc * real >= activationMax - to.zeroPoint + 1) return activationMax;
+      if (acc * real <= activationMin - to.zeroPoint - 1) return activationMin;
+    }
+    const factor = quantizeMultiplier(real);
+    const limit = 2 ** (31 - Math.max(factor.shift, 0));
+    if (acc < -limit || acc >= limit) return null;
+    return clamp(requantize(acc, factor) + to.zeroPoint, activationMin, activationMax);
+  };
 
   const result = { low: new Int8Array(channels), high: new Int8Array(channels) };
   for (let c = 0; c < channels; c++) {
-    const first = isDepthwise ? Math.floor(c / perOutput) : Math.floor(c / perOutput) * depth;
-    const step = isDepthwise ? channels : depth;
-    let at = isDepthwise ? c : c * taps * depth;
-    let least = bias[c]!;
-    let most = least;
-    for (let tap = 0; tap < taps; tap++) {
-      for (let i = 0; i < live.length; i++) {
-        const k = live[i]!;
-        const w = values[at + k]!;
-        if (w > 0) {
-          least += w * low[first + k]!;
-          most += w * high[first + k]!;
-        } else if (w < 0) {
-          least += w * high[first + k]!;
-          most += w * low[first + k]!;
-        }
-      }
-      at += step;
-    }
-    const factor = quantizeMultiplier((from.scale * scales[scales.length === 1 ? 0 : c]!) / to.scale);
-    const wraps = !fitsInt32(least, factor) || !fitsInt32(most, factor);
-    const outputOf = (acc: number) =>
-      clamp(requantize(acc, factor) + to.zeroPoint, activationMin, activationMax);
-    result.low[c] = wraps ? activationMin : outputOf(least);
-    result.high[c] = wraps ? activationMax : outputOf(most);
+    const real = (from.scale * scales[scales.length === 1 ? 0 : c]!) / to.scale;
+    const least = bias[c]! + sums.least[c]!;
+    const most = bias[c]! + sums.most[c]!;
+    const low = outputOf(least, real);
+    const high = least === most ? low : outputOf(most, real);
+    const isKnown = low !== null && high !== null;
+    result.low[c] = isKnown ? low : activationMin;
+    result.high[c] = isKnown ? high : activationMax;
   }
   return result;
 }
 
-/** Whether accumulator and left shift stay within 32 bits, so that the output grows with the accumulator. */
-function fitsInt32(acc: number, { shift }: Multiplier): boolean {
-  const limit = 2 ** (31 - Math.max(shift, 0));
-  return acc >= -limit && acc < limit;
+/** The ranges less the zero point. */
+function distances({ low, high }: ChannelRanges, zeroPoint: number, isPadded: boolean) {
+  const [least, most] = [new Int32Array(low), new Int32Array(high)];
+  for (let k = 0; k < least.length; k++) {
+    least[k]! -= zeroPoint;
+    most[k]! -= zeroPoint;
+    if (!isPadded) continue;
+    // Padding contributes nothing, which is what an element at the zero point does.
+    if (least[k]! > 0) least[k] = 0;
+    if (most[k]! < 0) most[k] = 0;
+  }
+  return { low: least, high: most };
 }

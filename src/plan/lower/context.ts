@@ -47,11 +47,7 @@ function constantData(tensor: Tensor): Uint8Array {
 /** The bias, or zeros where the model has none: kernels have one path. */
 export function biasData(graph: Graph, index: number | undefined, channels: number): Int32Array {
   if (index === undefined || index < 0) return new Int32Array(channels);
-  const data = constantData(tensorOf(graph, index));
-  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-  const bias = new Int32Array(data.byteLength / 4);
-  for (let c = 0; c < bias.length; c++) bias[c] = view.getInt32(4 * c, true);
-  return bias;
+  return new Int32Array(new Uint8Array(constantData(tensorOf(graph, index))).buffer);
 }
 
 export interface ClampRange {

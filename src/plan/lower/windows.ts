@@ -2,8 +2,9 @@ import type { Graph, OperatorOf, Tensor } from "../../graph/graph.ts";
 import { windowExtent } from "../../graph/shape.ts";
 import type { KernelCall } from "../kernel-call.ts";
 import { interleaved, matrixFields } from "../matrix.ts";
-import { quantizeMultiplier } from "../multiplier.ts";
+import { type Multiplier, quantizeMultiplier } from "../multiplier.ts";
 import { exactRequantization } from "../requantization.ts";
+import { weightSums } from "../weights.ts";
 import { activationRange, affineOf, biasData, int8Data, quantizationOf, tensorOf } from "./context.ts";
 
 interface WindowOptions {
@@ -38,25 +39,35 @@ function windowFields(input: Tensor, output: Tensor, kernel: readonly [number, n
   };
 }
 
+/** One for each channel, of one scale for all or one for each. */
+function multipliers(from: number, scales: readonly number[], to: number, channels: number): Multiplier[] {
+  const factors: Multiplier[] = [];
+  for (let c = 0; c < channels; c++) {
+    factors.push(quantizeMultiplier((from * scales[scales.length === 1 ? 0 : c]!) / to));
+  }
+  return factors;
+}
+
 /** Weights and a multiplier for each output channel: double(in) * double(w[c]) / double(out). */
 function channelFields(graph: Graph, op: OperatorOf<"CONV_2D" | "DEPTHWISE_CONV_2D">, channels: number) {
   const input = affineOf(tensorOf(graph, op.inputs[0]!));
   const tensor = tensorOf(graph, op.inputs[1]!);
   const output = affineOf(tensorOf(graph, op.outputs[0]!));
   const { scales } = quantizationOf(tensor);
-  const factors = Array.from({ length: channels }, (_, c) =>
-    quantizeMultiplier((input.scale * scales[scales.length === 1 ? 0 : c]!) / output.scale),
-  );
+  const factors = multipliers(input.scale, scales, output.scale, channels);
   const weights = int8Data(tensor);
   const bias = biasData(graph, op.inputs[2], channels);
   const order = op.kind === "DEPTHWISE_CONV_2D" ? "channels last" : "channels first";
-  return {
+  const sums = weightSums(weights, channels, order);
+  const operands = { weights, order, inputZeroPoint: input.zeroPoint } as const;
+  const fields = {
     weights,
-    requantization: exactRequantization(bias, factors, { weights, order, inputZeroPoint: input.zeroPoint }),
+    requantization: exactRequantization(bias, factors, operands, sums),
     inputZeroPoint: input.zeroPoint,
     outputZeroPoint: output.zeroPoint,
     ...activationRange(op.options.activation, output),
   };
+  return { fields, sums };
 }
 
 export function lowerConv(graph: Graph, op: OperatorOf<"CONV_2D">): KernelCall[] {
@@ -70,9 +81,10 @@ export function lowerConv(graph: Graph, op: OperatorOf<"CONV_2D">): KernelCall[]
   ];
   const refs = { input: { tensor: op.inputs[0]! }, output: { tensor: op.outputs[0]! } };
   const window = windowFields(input, output, [kernelHeight, kernelWidth], op.options);
-  const { inputZeroPoint, ...channels } = channelFields(graph, op, outputChannels);
+  const { fields, sums } = channelFields(graph, op, outputChannels);
+  const { inputZeroPoint, ...channels } = fields;
   const groups = window.inputChannels / depth;
-  const matrix = matrixFields(channels.weights, outputChannels, groups);
+  const matrix = matrixFields(channels.weights, outputChannels, groups, sums);
   const isPointwise =
     kernelHeight * kernelWidth * window.strideHeight * window.strideWidth === 1 && groups === 1;
   if (isPointwise) {
@@ -124,7 +136,7 @@ export function lowerDepthwise(graph: Graph, op: OperatorOf<"DEPTHWISE_CONV_2D">
         input: { tensor: op.inputs[0]! },
         output: { tensor: op.outputs[0]! },
         ...windowFields(input, output, [kernelHeight, kernelWidth], op.options),
-        ...channelFields(graph, op, outputChannels),
+        ...channelFields(graph, op, outputChannels).fields,
         // Derived from the shapes: the option in the file is only a hint and may be 0.
         depthMultiplier: outputChannels / input.shape[3]!,
       },
@@ -162,7 +174,7 @@ export function lowerFullyConnected(graph: Graph, op: OperatorOf<"FULLY_CONNECTE
   const { scale, zeroPoint } = affineOf(input);
   const factors =
     scales.length > 1
-      ? scales.map((w) => quantizeMultiplier((scale * w) / output.scale))
+      ? multipliers(scale, scales, output.scale, outputChannels)
       : [quantizeMultiplier(Math.fround(scale * scales[0]!) / output.scale)];
   const bias = biasData(graph, op.inputs[2], outputChannels);
   const elements = input.shape.reduce((product, dimension) => product * dimension, 1);

@@ -1,0 +1,50 @@
+/** How long it takes to load a model, in processes of their own: what was loaded before makes a difference. */
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { ThumbnetError } from "../errors.ts";
+import type { Engine } from "../runtime/engine.ts";
+import { median } from "./rounds.ts";
+
+/** From a file's bytes to the first output, in milliseconds; the WebAssembly has been compiled before. */
+export interface LoadTimes {
+  /** The first load of a process: V8 has run nothing of the code. */
+  readonly first: number;
+  /** Its 4th to 12th. */
+  readonly later: number;
+}
+
+/** Loads in a process, of which so many are not counted as later ones. */
+export const LOADS = 12;
+const EARLY = 3;
+const PROCESSES = 5;
+
+/** Medians over processes. @throws ThumbnetError when the model cannot be loaded */
+export async function loadTimes(bytes: Uint8Array, engine: Engine): Promise<LoadTimes> {
+  const processes: number[][] = [];
+  for (let i = 0; i < PROCESSES; i++) processes.push(await oneProcess(bytes, engine));
+  return {
+    first: median(processes.map(([first]) => first!)),
+    later: median(processes.map((milliseconds) => median(milliseconds.slice(EARLY)))),
+  };
+}
+
+function oneProcess(bytes: Uint8Array, engine: Engine): Promise<number[]> {
+  const entry = fileURLToPath(new URL("./load-process.js", import.meta.url));
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [entry, engine]);
+    let [stdout, stderr] = ["", ""];
+    child.stdout.on("data", (chunk) => {
+      stdout += chunk;
+    });
+    child.stderr.on("data", (chunk) => {
+      stderr += chunk;
+    });
+    child.on("error", reject);
+    child.on("close", (code) => {
+      if (code === 0) resolve(JSON.parse(stdout));
+      else reject(new ThumbnetError(`cannot time the load of a model: ${stderr.trim()}`));
+    });
+    child.stdin.on("error", () => {}); // Why it broke off is on stderr.
+    child.stdin.end(bytes);
+  });
+}
