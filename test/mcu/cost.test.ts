@@ -93,7 +93,9 @@ describe("the cost model", () => {
   });
 
   it("is given for a file as for its image, and for every aim as it is emulated", () => {
-    const tflite = new Uint8Array(readFileSync(new URL("../../models/cifar10/cifar10.tflite", import.meta.url)));
+    const tflite = new Uint8Array(
+      readFileSync(new URL("../../models/cifar10/cifar10.tflite", import.meta.url)),
+    );
     const estimates = OPTIMIZE.map((optimize) => {
       const estimate = estimateChip(tflite, { optimize, name: "cifar10" });
       expect(estimate).toEqual(estimateChip(compileTflite(tflite, "cifar10", { optimize })));

@@ -37,11 +37,12 @@ describe("contents", () => {
   it("are modules, types, kernels, models, README, LICENSE and all that package.json names", async () => {
     const { exports, bin } = JSON.parse(await readFile(join(installed.root, "package.json"), "utf8"));
     const expected =
-      /^dist\/.*\.(js|d\.ts|wasm)$|^firmware\/.*\.(c|h|S|inc|ld)$|^firmware\/prebuilt\/.*\.(bin|json)$|^models\/|^(LICENSE|README\.md|package\.json)$/;
+      /^dist\/.*\.(js|d\.ts|wasm)$|^firmware\/.*\.(c|h|S|inc|ld)$|^firmware\/prebuilt\/.*\.(bin|json)$|^models\/|^docs\/.*\.md$|^(LICENSE|README\.md|package\.json)$/;
     expect(installed.files.filter((file) => !expected.test(file))).toEqual([]);
     const needed = [
       "LICENSE",
       "README.md",
+      "docs/arithmetic.md",
       "firmware/runtime.c",
       "models/kws/kws.tflite",
       ...promised([exports, bin]),
