@@ -1,8 +1,8 @@
 /**
  * The commands that make the models, as words for `thumbnet`. In them DATA is the training set, WORK the folder of
  * runs, TRAINED what `train` leaves at `trained` in it, and HERE the folder of the shipped models. What `teach` trains is
- * not shipped: other networks learn from it. Of `files`, `result`
- * is a folder that `prune depth` leaves; a recipe with `tune` makes one network with early exits, of its own name.
+ * not shipped: other networks learn from it. Of `files`, `result` is a folder that `prune depth` leaves; a recipe with
+ * `tune` makes one network with early exits, of its own name.
  */
 const words = (line) => line.split(" ");
 

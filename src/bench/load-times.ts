@@ -1,8 +1,8 @@
 /** How long it takes to load a model, in processes of their own: what was loaded before makes a difference. */
-import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { ThumbnetError } from "../errors.ts";
 import type { Engine } from "../runtime/engine.ts";
+import { runNode } from "./process.ts";
 import { median } from "./rounds.ts";
 
 /** From a file's bytes to the first output, in milliseconds; the WebAssembly has been compiled before. */
@@ -28,23 +28,11 @@ export async function loadTimes(bytes: Uint8Array, engine: Engine): Promise<Load
   };
 }
 
-function oneProcess(bytes: Uint8Array, engine: Engine): Promise<number[]> {
+async function oneProcess(bytes: Uint8Array, engine: Engine): Promise<number[]> {
   const entry = fileURLToPath(new URL("./load-process.js", import.meta.url));
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [entry, engine]);
-    let [stdout, stderr] = ["", ""];
-    child.stdout.on("data", (chunk) => {
-      stdout += chunk;
-    });
-    child.stderr.on("data", (chunk) => {
-      stderr += chunk;
-    });
-    child.on("error", reject);
-    child.on("close", (code) => {
-      if (code === 0) resolve(JSON.parse(stdout));
-      else reject(new ThumbnetError(`cannot time the load of a model: ${stderr.trim()}`));
-    });
-    child.stdin.on("error", () => {}); // Why it broke off is on stderr.
-    child.stdin.end(bytes);
-  });
+  try {
+    return JSON.parse((await runNode([entry, engine], bytes)).stdout);
+  } catch (error) {
+    throw new ThumbnetError(`cannot time the load of a model: ${(error as Error).message}`);
+  }
 }

@@ -1,6 +1,6 @@
 /** Times whole models. */
-import { compileTflite } from "../plan/compile.ts";
-import { isImage, readImage } from "../plan/image.ts";
+import { imageOf } from "../plan/compile.ts";
+import { readImage } from "../plan/image.ts";
 import { withThresholds } from "../plan/thresholds.ts";
 import type { Engine } from "../runtime/engine.ts";
 import { loadModel } from "../runtime/load.ts";
@@ -132,7 +132,7 @@ export async function benchModels(
 /** The model with thresholds such that every input ends at an exit; null: at the end. */
 function endingAt({ name, bytes, ...rest }: Source, exit: number | null): Source {
   if (exit === null) return { name, bytes, ...rest };
-  const image = readImage(isImage(bytes) ? bytes : compileTflite(bytes, name, { target: "wasm" }), name);
+  const image = readImage(imageOf(bytes, name, { target: "wasm" }), name);
   const thresholds = image.exits.map((_, i) => (i === exit ? 1 / 256 : 1));
   return { name, bytes: withThresholds(image, name, thresholds), ...rest };
 }

@@ -1,4 +1,3 @@
-import { execFile } from "node:child_process";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError } from "commander";
@@ -13,6 +12,7 @@ import {
 import { benchKernels } from "../bench/kernels.ts";
 import { benchModels } from "../bench/models.ts";
 import { comparePeers, type PeerBench, peersModule } from "../bench/peers.ts";
+import { runNode } from "../bench/process.ts";
 import { ROUNDS } from "../bench/rounds.ts";
 import {
   formatCeilings,
@@ -127,7 +127,7 @@ async function runPeersApart({ paths, engine, time }: Task): Promise<PeerBench> 
     for (const path of paths) {
       const main = fileURLToPath(new URL("./main.js", import.meta.url));
       const options = ["--peers", "--json", "--time", `${time}`, "--engine", engine];
-      const { stdout, stderr } = await run(process.execPath, [main, "bench", ...options, "--", path]);
+      const { stdout, stderr } = await runNode([main, "bench", ...options, "--", path]);
       for (const line of stderr.split("\n")) notes.add(line);
       parts.push(JSON.parse(stdout));
       onRound();
@@ -135,16 +135,6 @@ async function runPeersApart({ paths, engine, time }: Task): Promise<PeerBench> 
   });
   for (const line of notes) if (line) note(line);
   return { ceilings: parts[0]!.ceilings, results: parts.flatMap(({ results }) => results) };
-}
-
-/** Runs a command to its end. @throws ThumbnetError with what it said when it fails */
-function run(file: string, args: readonly string[]): Promise<{ stdout: string; stderr: string }> {
-  return new Promise((resolve, reject) => {
-    execFile(file, args, { maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
-      if (error) reject(new ThumbnetError(stderr.trim().replace(/^thumbnet: /, "") || error.message));
-      else resolve({ stdout, stderr });
-    });
-  });
 }
 
 async function runKernels({ engine, time, options: { filter } }: Task): Promise<Outcome> {

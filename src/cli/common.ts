@@ -5,8 +5,7 @@ import { readWhole } from "../data/files.ts";
 import type { ModelInputs, ReadOptions } from "../data/inputs.ts";
 import { describeRaw, RAW_TYPES } from "../data/raw.ts";
 import { FRONT_END_NAMES } from "../data/sounds.ts";
-import { compileTflite } from "../plan/compile.ts";
-import { isImage, readImage } from "../plan/image.ts";
+import { readImage } from "../plan/image.ts";
 import { OPTIMIZE, type Optimize } from "../plan/plan.ts";
 import { type ExitThreshold, withThresholds } from "../plan/thresholds.ts";
 import { formatJson } from "../report/json.ts";
@@ -97,11 +96,6 @@ export function withExitOptions(image: Uint8Array, name: string, { exitThreshold
 export interface PlanOptions {
   /** Of no effect on an image, which holds its plan. */
   readonly optimize: Optimize;
-}
-
-/** The image of a model file: compiled from a .tflite, or as it is. */
-export function imageOf(bytes: Uint8Array, name: string, { optimize }: PlanOptions): Uint8Array {
-  return isImage(bytes) ? bytes : compileTflite(bytes, name, { optimize });
 }
 
 export async function openModel(

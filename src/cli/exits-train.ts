@@ -95,11 +95,13 @@ async function trainCommand(model: string, options: ExitsTrainOptions): Promise<
     { title: "at" },
     { title: "validation", ...right },
     { title: "temperature", ...right },
+    { title: "calibration error", ...right },
+    { title: "before", ...right },
   ];
   const error = (value: number | null) => (value === null ? "" : percent(value));
   print(
     formatTable(
-      [...columns, { title: "calibration error", ...right }, { title: "before", ...right }],
+      columns,
       calibration.map(({ accuracy, temperature, errorBefore, errorAfter }, i) => [
         i === 0 ? "final" : description.exits![i - 1]!.name,
         i === 0 ? "" : `${options.exit[i - 1]!.cut}=${options.exit[i - 1]!.head}`,

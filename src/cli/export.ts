@@ -4,8 +4,9 @@ import { readWhole } from "../data/files.ts";
 import { FLASH_BYTES, RAM_BYTES } from "../mcu/chip.ts";
 import { checkFolder, writeFolder } from "../mcu/export/folder.ts";
 import { exportProject, nameProblem, type Project } from "../mcu/export.ts";
+import { imageOf } from "../plan/compile.ts";
 import { formatCount, formatPercent, formatTable } from "../report/table.ts";
-import { imageOf, jsonOption, optimizeOption, type PlanOptions, print, printJson } from "./common.ts";
+import { jsonOption, optimizeOption, type PlanOptions, print, printJson } from "./common.ts";
 
 interface ExportOptions extends PlanOptions {
   readonly out: string;
@@ -62,7 +63,7 @@ async function exportModel(path: string, options: ExportOptions): Promise<void> 
   await checkFolder(out, force);
   const modelFile = basename(path);
   const bytes = await readWhole(path);
-  const image = imageOf(bytes, modelFile, options);
+  const image = imageOf(bytes, modelFile, { optimize: options.optimize });
   const sample = input === undefined ? {} : { sample: { name: input, bytes: await readWhole(input) } };
   const project = exportProject(image, { modelFile, name, resident, ...sample });
   await writeFolder(out, project.files, force);

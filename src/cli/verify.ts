@@ -8,6 +8,7 @@ import { hostCompiler } from "../mcu/host.ts";
 import { emulatedChip, hostC, type Implementation, type Run, webAssembly } from "../mcu/implementations.ts";
 import { type LoggedRun, parseLog } from "../mcu/log.ts";
 import { checkLog, type Verdict, Verification } from "../mcu/verify.ts";
+import { imageOf } from "../plan/compile.ts";
 import { type Image, readImage } from "../plan/image.ts";
 import { Progress } from "../report/progress.ts";
 import { formatTable, printable } from "../report/table.ts";
@@ -18,7 +19,6 @@ import {
   frontEndOption,
   INPUT_HELP,
   type InputOptions,
-  imageOf,
   inputReading,
   inputTypeOption,
   jsonOption,
@@ -204,7 +204,7 @@ async function compare(
 async function verify(path: string, paths: readonly string[], options: VerifyOptions): Promise<void> {
   const bytes = await readWhole(path);
   const name = basename(path);
-  const planned = readImage(imageOf(bytes, name, options), name);
+  const planned = readImage(imageOf(bytes, name, { optimize: options.optimize }), name);
   const image = readImage(withExitOptions(planned.bytes, name, options), name);
   const infos = image.inputs.map((port) => tensorInfo(port.name, port.tensor));
   const inputs = await openInputs(paths, infos, options);

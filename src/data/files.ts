@@ -42,31 +42,26 @@ export const listFiles = (folder: string): Promise<string[]> => list(folder, fal
 /** The names of the folders in a folder, without hidden ones. */
 export const listFolders = (folder: string): Promise<string[]> => list(folder, true);
 
+/** Null where there is nothing, or nothing that can be seen. */
+const statOf = (path: string) => stat(path).catch(() => null);
+
 /** Makes a folder, and those that it is in, where there is none. @throws ThumbnetError where it cannot */
 export async function makeFolder(path: string): Promise<void> {
-  if (
-    await stat(path).then(
-      (found) => found.isDirectory(),
-      () => false,
-    )
-  )
-    return;
+  const isThere = async () => (await statOf(path))?.isDirectory() ?? false;
+  if (await isThere()) return;
   // Not Node's own recursion: it never ends where a file system, such as /proc, answers that there is no such folder.
   const parent = dirname(path);
   if (parent !== path) await makeFolder(parent);
   // Another process may have made it meanwhile.
   const made = mkdir(path).catch(async (error) => {
-    if (!(await stat(path).catch(() => null))?.isDirectory()) throw error;
+    if (!(await isThere())) throw error;
   });
   await about(path, made);
 }
 
 /** Whether there is a regular file of that name. */
 export async function isFile(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isFile(),
-    () => false,
-  );
+  return (await statOf(path))?.isFile() ?? false;
 }
 
 /** The length of a regular file. @throws ThumbnetError when it is missing, empty, or something else */

@@ -1,7 +1,7 @@
 import { ThumbnetError } from "../errors.ts";
 import type { OperatorKind } from "../graph/graph.ts";
-import { type CompileOptions, compileTflite } from "../plan/compile.ts";
-import { fullShape, type Image, type ImageTensor, isImage, readImage } from "../plan/image.ts";
+import { type CompileOptions, imageOf } from "../plan/compile.ts";
+import { fullShape, type Image, type ImageTensor, readImage } from "../plan/image.ts";
 import { ALIGNMENT, alignUp, HEADER, OPERATOR, structLayout } from "../plan/layout.ts";
 import { readStruct, writeStruct } from "../plan/struct.ts";
 import { type ExitInfo, exitInfos } from "../runtime/exits.ts";
@@ -142,7 +142,7 @@ export class Emulator {
     const { interpret = false, observe = false } = options;
     const firmware = options.firmware ?? loadFirmware();
     this.#name = name;
-    const image = isImage(model) ? model : compileTflite(model, name, options);
+    const image = imageOf(model, name, options);
     this.#image = readImage(image, name);
     this.#firmware = firmware;
     this.#maxCycles = maxCycles;

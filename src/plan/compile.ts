@@ -7,7 +7,7 @@ import { foldConstantChannels } from "../graph/rewrites/constant-channels.ts";
 import { readTflite } from "../tflite/read.ts";
 import { encodeImage, encodeUnsealed } from "./encode.ts";
 import { planForChip } from "./for-chip.ts";
-import { type Image, readContent } from "./image.ts";
+import { type Image, isImage, readContent } from "./image.ts";
 import { OPTIMIZE, type Optimize, type Plan, planGraph } from "./plan.ts";
 
 export interface CompileOptions {
@@ -58,4 +58,13 @@ export function prepareTflite(bytes: Uint8Array, name: string, options: CompileO
 /** The image of a `.tflite` file. @throws ThumbnetError when it is damaged or holds what is not supported */
 export function compileTflite(bytes: Uint8Array, name: string, options: CompileOptions = {}): Uint8Array {
   return encodeImage(planOf(graphFromTflite(readTflite(bytes, name), name), options));
+}
+
+/**
+ * The image of a model: of a `.tflite` file, or the model itself where it is one, which keeps its plan.
+ *
+ * @throws ThumbnetError as `compileTflite`
+ */
+export function imageOf(model: Uint8Array, name: string, options: CompileOptions = {}): Uint8Array {
+  return isImage(model) ? model : compileTflite(model, name, options);
 }

@@ -1,6 +1,5 @@
 /** What planning asks of weights, by WebAssembly (assembly/plan). */
-import { decodeBase64 } from "../base64.ts";
-import { alignUp } from "./layout.ts";
+import { decodeBase64, ensure } from "../wasm.ts";
 import { plan } from "./wasm.generated.ts";
 
 /** Where the weights of a channel lie: [channels, taps], or [taps, channels] as depthwise has them. */
@@ -67,10 +66,10 @@ function kernelsWith(bytes: number): Kernels {
     kernels ??
     (new WebAssembly.Instance(new WebAssembly.Module(decodeBase64(plan))).exports as unknown as Exports);
   const { memory, sumRows, gatherWeights } = exports;
-  const missing = alignUp(bytes, 65536) - memory.buffer.byteLength;
-  if (kernels && missing <= 0) return kernels;
-  if (missing > 0) memory.grow(missing / 65536);
+  ensure(memory, bytes);
   const { buffer } = memory;
+  // Growing leaves the old buffer without bytes.
+  if (kernels?.bytes.buffer === buffer) return kernels;
   kernels = {
     memory,
     sumRows,

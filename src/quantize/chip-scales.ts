@@ -6,7 +6,7 @@
  */
 import type { Graph, OperatorOf, Tensor } from "../graph/graph.ts";
 import { exactChannels, isWindowed, preferredShifts } from "../plan/for-chip.ts";
-import { quantizationOf, tensorOf } from "../plan/lower/context.ts";
+import { biasData, quantizationOf, tensorOf } from "../plan/lower/context.ts";
 import { lowerConv, lowerDepthwise } from "../plan/lower/windows.ts";
 import { quantizeMultiplier } from "../plan/multiplier.ts";
 import { hasTwoPart, nearestTwoPart } from "../plan/two-part.ts";
@@ -40,8 +40,7 @@ function moved(graph: Graph, op: Weighted): { readonly weights: Tensor; readonly
   ];
   const scales = [...quantizationOf(weights).scales];
   if (!bias?.data || scales.length !== channels.length) return null;
-  const { buffer, byteOffset, byteLength } = bias.data;
-  const biases = new Int32Array(buffer, byteOffset, byteLength / 4).slice();
+  const biases = biasData(graph, op.inputs[2], channels.length);
   const inputScale = quantizationOf(input).scales[0]!;
   const outputScale = quantizationOf(tensorOf(graph, op.outputs[0]!)).scales[0]!;
   for (const c of nearest.unsolved) {

@@ -1,5 +1,5 @@
-import { decodeBase64 } from "../base64.ts";
 import { ThumbnetError } from "../errors.ts";
+import { decodeBase64 } from "../wasm.ts";
 import { scalar, simd } from "./wasm.generated.ts";
 
 /** Which build of the kernels runs: both give the same bytes. */

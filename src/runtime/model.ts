@@ -9,10 +9,11 @@ import {
   type ImageOperator,
   type ImageTensor,
 } from "../plan/image.ts";
+import { alignUp } from "../plan/layout.ts";
 import { resolveThresholds } from "../plan/thresholds.ts";
+import { ensure } from "../wasm.ts";
 import type { Engine, Kernels } from "./engine.ts";
 import { type Answer, answers, type ExitInfo, exitInfos, type RunOptions, type TraceExit } from "./exits.ts";
-import { ALIGNMENT, aligned, ensure } from "./memory.ts";
 import {
   declared,
   type InputData,
@@ -90,6 +91,8 @@ export interface ProfileOptions {
   readonly repetitions?: number;
 }
 
+const ALIGNMENT = 16;
+
 /**
  * A model in memory, ready to run. It holds the image, the arena and a workspace in one WebAssembly memory of
  * its own, so several models can be used at once. Not to be entered from two threads.
@@ -108,7 +111,6 @@ export class Model {
   readonly imageBytes: number;
   /** Bytes of WebAssembly memory in use. */
   readonly memoryBytes: number;
-
   readonly requantization: RequantizationForms;
 
   /** What error messages call the model. */
@@ -143,9 +145,9 @@ export class Model {
     this.imageBytes = image.bytes.length;
     this.#kernels = kernels;
     this.#image = kernels.heapBase();
-    this.#arena = aligned(this.#image + this.imageBytes);
+    this.#arena = alignUp(this.#image + this.imageBytes, ALIGNMENT);
     // Kernels load whole vectors: keep some bytes after the arena that belong to nobody.
-    this.#workspace = aligned(this.#arena + this.arenaBytes + ALIGNMENT);
+    this.#workspace = alignUp(this.#arena + this.arenaBytes + ALIGNMENT, ALIGNMENT);
     ensure(kernels.memory, this.#workspace);
     new Uint8Array(kernels.memory.buffer).set(image.bytes, this.#image);
     this.memoryBytes = this.#workspace + kernels.workspaceBytes(this.#image) + ALIGNMENT;

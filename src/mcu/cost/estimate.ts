@@ -1,5 +1,5 @@
-import { type CompileOptions, compileTflite } from "../../plan/compile.ts";
-import { isImage, readImage } from "../../plan/image.ts";
+import { type CompileOptions, imageOf } from "../../plan/compile.ts";
+import { readImage } from "../../plan/image.ts";
 import { type ChipMemory, chipMemory, imageKernels, loadFirmware } from "../firmware.ts";
 import { STACK } from "./coefficients.ts";
 import { type Prediction, predictCycles } from "./model.ts";
@@ -28,7 +28,7 @@ export interface EstimateOptions extends Pick<CompileOptions, "optimize" | "fold
  */
 export function estimateChip(model: Uint8Array, options: EstimateOptions = {}): ChipEstimate {
   const { name = "model", ...compile } = options;
-  const image = isImage(model) ? model : compileTflite(model, name, compile);
+  const image = imageOf(model, name, compile);
   const memory = chipMemory(readImage(image, name), loadFirmware());
   const stack = Math.max(0, ...imageKernels(image).map((kernel) => STACK[kernel]));
   return {

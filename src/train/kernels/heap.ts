@@ -2,6 +2,7 @@
 import type { backend_util, TensorInfo } from "@tensorflow/tfjs-core";
 import { ThumbnetError } from "../../errors.ts";
 import { elementCount } from "../../graph/shape.ts";
+import { decodeBase64 } from "../../wasm.ts";
 import type { TrainingExports } from "./exports.ts";
 import { train } from "./wasm.generated.ts";
 
@@ -50,7 +51,7 @@ export class Heap {
         "this version of @tensorflow/tfjs-backend-wasm does not show its memory; 4.22 does",
       );
     }
-    const bytes = Uint8Array.from(atob(train), (character) => character.charCodeAt(0));
+    const bytes = decodeBase64(train);
     const { instance } = await WebAssembly.instantiate(bytes, { env: { memory } });
     return new Heap(wasmBackend, memory, instance.exports as unknown as TrainingExports);
   }

@@ -1,11 +1,15 @@
-/** Places in a WebAssembly memory. */
-import { ThumbnetError } from "../errors.ts";
-import { alignUp } from "../plan/layout.ts";
+/** What WebAssembly modules need that the build put into the source. */
+import { ThumbnetError } from "./errors.ts";
 
 const PAGE = 65536;
-export const ALIGNMENT = 16;
 
-export const aligned = (address: number): number => alignUp(address, ALIGNMENT);
+/** The bytes of a module. */
+export function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}
 
 /** Grows a memory to so many bytes. @throws ThumbnetError where it cannot grow */
 export function ensure(memory: WebAssembly.Memory, bytes: number): void {
