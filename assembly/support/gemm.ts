@@ -170,9 +170,12 @@ export function widenGroups(target: usize, source: usize, depth: i32, pixels: i3
       const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5), cd = v128.shuffle<i32>(c, d, 0, 4, 1, 5);
       v128.store(target, v128.shuffle<i64>(ab, cd, 0, 2));
       v128.store(target, v128.shuffle<i64>(ab, cd, 1, 3), 16);
-      const ef = v128.shuffle<i32>(a, b, 2, 6, 3, 7), gh = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
-      v128.store(target, v128.shuffle<i64>(ef, gh, 0, 2), 32);
-      v128.store(target, v128.shuffle<i64>(ef, gh, 1, 3), 48);
+      // Else nothing reads them.
+      if (k + 4 < depth) {
+        const ef = v128.shuffle<i32>(a, b, 2, 6, 3, 7), gh = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
+        v128.store(target, v128.shuffle<i64>(ef, gh, 0, 2), 32);
+        v128.store(target, v128.shuffle<i64>(ef, gh, 1, 3), 48);
+      }
       target += 64;
     }
     source = s3 + depth;
