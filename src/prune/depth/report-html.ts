@@ -214,6 +214,9 @@ export function depthReportPage(report: DepthReport): string {
     `${formatCount(runs)} trained networks on ${report.data}. Accuracies are of ${formatCount(figures.labelled)} ${report.part} examples`,
     figures.count === figures.labelled ? "" : ` (agreement of ${formatCount(figures.count)})`,
     "; those of several seeds are means, bars and ± are standard deviations. Losses are paired: on the same examples as the whole network. ",
+    report.isReference
+      ? "That is not the network that was cut, but the same one trained otherwise, as the commands say. "
+      : "",
     figures.int8.atThreshold
       ? "By threshold: with the decision threshold that parts both classes best on training examples, each network its own. "
       : "",
