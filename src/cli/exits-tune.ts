@@ -2,7 +2,6 @@ import { basename, dirname, extname, join } from "node:path";
 import { Command, Option } from "commander";
 import { checkTarget, makeFolder, readWhole, writeWhole } from "../data/files.ts";
 import { openTrainingSet } from "../data/open-set.ts";
-import { ThumbnetError } from "../errors.ts";
 import { graphFromTflite } from "../graph/from-tflite.ts";
 import { EXIT_CRITERIA, type ExitCriterion } from "../graph/graph.ts";
 import { EXIT_COSTS, type ExitCostName } from "../prune/exits/costs.ts";
@@ -37,13 +36,16 @@ interface ExitsTuneOptions {
 /** Of the halves that held-out figures come from. */
 const SEED = 1;
 
-function targetOf({ targetAccuracy, targetLoss, targetMacs, targetCycles }: ExitsTuneOptions): TuneTarget {
+function targetOf(
+  { targetAccuracy, targetLoss, targetMacs, targetCycles }: ExitsTuneOptions,
+  command: Command,
+): TuneTarget {
   if (targetAccuracy !== undefined) return { kind: "accuracy", accuracy: targetAccuracy / 100 };
   if (targetMacs !== undefined) return { kind: "macs", mean: targetMacs };
   if (targetCycles !== undefined) return { kind: "cycles", mean: targetCycles };
   if (targetLoss !== undefined) return { kind: "loss", loss: targetLoss / 100 };
   const options = "--target-accuracy, --target-loss, --target-macs or --target-cycles";
-  throw new ThumbnetError(`what is wanted of the exits? Give one of ${options}`);
+  return command.error(`error: what is wanted of the exits? Give one of ${options}`);
 }
 
 interface Source {
@@ -67,10 +69,10 @@ async function openSources(models: readonly string[], out: string): Promise<Sour
   );
 }
 
-async function tune(models: readonly string[], options: ExitsTuneOptions): Promise<void> {
+async function tune(models: readonly string[], options: ExitsTuneOptions, command: Command): Promise<void> {
   const { out, cost, criterion } = options;
   const settings: TuneOptions = {
-    target: targetOf(options),
+    target: targetOf(options, command),
     ...(cost && { cost }),
     criterion,
     perClass: options.perClass ?? false,
@@ -98,9 +100,9 @@ async function tune(models: readonly string[], options: ExitsTuneOptions): Promi
       return { tuned, measured: await measureStatic(statics, data, labels, step) };
     },
   );
-  const command = `thumbnet ${process.argv.slice(2).join(" ")}`;
+  const commandLine = `thumbnet ${process.argv.slice(2).join(" ")}`;
   const reports = tuned.map((one) => one.report);
-  const report = exitReport(reports, measured, command);
+  const report = exitReport(reports, measured, commandLine);
   for (const [i, source] of sources.entries()) await writeWhole(source.out, tuned[i]!.bytes);
   await writeWhole(join(folder, "report.json"), formatJson(report));
   await writeWhole(join(folder, "report.html"), exitReportPage(report));

@@ -73,7 +73,7 @@ export function checkHeads(heads: readonly string[], { shape }: Cut): void {
   for (const head of heads) headFor(head, 2, shape);
 }
 
-type OpenedNetwork = Omit<TrainedNetwork, "origin">;
+export type OpenedNetwork = Omit<TrainedNetwork, "origin">;
 
 export interface HeadTraining {
   readonly network: OpenedNetwork;

@@ -5,19 +5,21 @@ import type { TrainingSet } from "../data/training-set.ts";
 import { chooseCuts } from "../prune/depth/cuts.ts";
 import type { AddedNetwork, DepthHooks, DepthOptions } from "../prune/depth/depth.ts";
 import { HEAD_HELP } from "../prune/depth/heads.ts";
+import type { DepthReport } from "../prune/depth/report.ts";
 import { reportRows, usedColumns } from "../prune/depth/report-table.ts";
 import { REPORT_JSON, REPORT_PAGE, writeDepthReport } from "../prune/depth/write-report.ts";
 import { formatTable } from "../report/table.ts";
-import { note, parseNumber, print, printJson } from "./common.ts";
+import { jsonOption, note, parseNumber, print, printJson } from "./common.ts";
 import {
   addHeadOptions,
   checkHeads,
   type HeadValues,
   headOptions,
   headQuantization,
+  type OpenedNetwork,
   openHeadTraining,
 } from "./head-training.ts";
-import { reportStopped, showEpoch, showStep, withBackground } from "./training.ts";
+import { checkClasses, reportStopped, showEpoch, showStep, withBackground } from "./training.ts";
 
 interface PruneDepthOptions extends HeadValues {
   readonly cut: readonly string[];
@@ -27,6 +29,7 @@ interface PruneDepthOptions extends HeadValues {
   readonly tailLr: number;
   readonly similarity: number;
   readonly tag?: string;
+  readonly reference?: string;
   readonly add: readonly Added[];
   readonly test?: boolean;
   readonly evaluate?: string;
@@ -77,22 +80,45 @@ function depthOptions(options: PruneDepthOptions): DepthOptions {
   };
 }
 
+interface Opened {
+  readonly path: string;
+  readonly network: OpenedNetwork;
+}
+
+interface Comparison {
+  readonly reference: Opened | null;
+  readonly added: readonly (Opened & AddedNetwork)[];
+}
+
+/** @throws ThumbnetError where a file is no network, or the reference is another one */
+async function openComparison(
+  model: OpenedNetwork,
+  { reference, add }: PruneDepthOptions,
+): Promise<Comparison> {
+  const { openNetwork } = await import("../train/open-network.ts");
+  const open = async (path: string): Promise<Opened> => ({ path, network: await openNetwork(path) });
+  const opened = reference === undefined ? null : await open(reference);
+  if (opened !== null) {
+    const { checkReference } = await import("../prune/depth/depth.ts");
+    checkReference(model, opened.network);
+  }
+  const added = await Promise.all(add.map(async ({ name, path }) => ({ name, ...(await open(path)) })));
+  return { reference: opened, added };
+}
+
 async function prune(model: string, options: PruneDepthOptions): Promise<void> {
   const settings = depthOptions(options);
-  let added: readonly AddedNetwork[] = [];
-  const { network, teacher, training, summary } = await openHeadTraining(
-    model,
-    options,
-    async ({ description }) => {
-      for (const cut of chooseCuts(description, options.cut)) checkHeads(options.head, cut);
-      const { openNetwork } = await import("../train/open-network.ts");
-      added = await Promise.all(
-        options.add.map(async ({ name, path }) => ({ name, network: await openNetwork(path) })),
-      );
-    },
-  );
+  let comparison: Comparison = { reference: null, added: [] };
+  const { network, teacher, training, summary } = await openHeadTraining(model, options, async (network) => {
+    for (const cut of chooseCuts(network.description, options.cut)) checkHeads(options.head, cut);
+    comparison = await openComparison(network, options);
+  });
   const { pruneDepth } = await import("../prune/depth/depth.ts");
   const { job } = training;
+  const { reference, added } = comparison;
+  for (const { path, network } of reference === null ? added : [reference, ...added]) {
+    checkClasses(path, network.classes, training);
+  }
   const data: TrainingSet =
     options.evaluate === undefined
       ? training.data
@@ -104,27 +130,54 @@ async function prune(model: string, options: PruneDepthOptions): Promise<void> {
       showStep({ ...report, secondsLeft }, epochs, `${index + 1}/${count} ${name}: `),
     onEpoch: ({ index, count, name }, report) => showEpoch(report, epochs, `${index + 1}/${count} ${name}: `),
     onResult: async () => {
-      await writeDepthReport(options.out, network.description);
+      await writeDepthReport(options.out);
     },
     onMeasure: (name) => note(`${name}: quantise, classify, emulate`),
   };
   const isDone = await withBackground(job, (background) =>
-    pruneDepth(network, teacher, data, options.out, settings, { ...hooks, ...background }, added),
+    pruneDepth(
+      network,
+      teacher,
+      data,
+      options.out,
+      settings,
+      { ...hooks, ...background },
+      { reference: reference?.network ?? null, added },
+    ),
   );
   if (!isDone) {
     reportStopped();
     return;
   }
-  const report = await writeDepthReport(options.out, network.description);
-  if (options.json) {
+  showDepthReport(await writeDepthReport(options.out), options);
+}
+
+/** Prints a report that lies in a folder. */
+function showDepthReport(report: DepthReport, { out, json }: { out: string; json?: boolean }): void {
+  if (json) {
     printJson(report);
     return;
   }
   const columns = usedColumns(report, false);
   print(formatTable(columns, reportRows(report, columns)));
-  print(
-    `\n${join(options.out, REPORT_PAGE)} and ${REPORT_JSON}: accuracies are of the ${report.part} examples`,
-  );
+  print(`\n${join(out, REPORT_PAGE)} and ${REPORT_JSON}: accuracies are of the ${report.part} examples`);
+}
+
+export function pruneReportCommand(): Command {
+  return new Command("report")
+    .description(
+      "Puts results of prune depth together: networks that differ by seed become means and spreads.",
+    )
+    .argument("<folder...>", "what prune depth left, each folder of a whole network and its cuts")
+    .requiredOption("--out <dir>", "folder for the report")
+    .addOption(jsonOption())
+    .action(async (folders: string[], options: { out: string; json?: boolean }) => {
+      showDepthReport(await writeDepthReport(options.out, folders), options);
+    })
+    .addHelpText(
+      "after",
+      "\nEach cut is compared with the whole network of its own folder. The folders must be of the same network, data set\nand way of measuring (--calibration, --range, --test, --evaluate ...).",
+    );
 }
 
 export function pruneDepthCommand(): Command {
@@ -158,6 +211,10 @@ export function pruneDepthCommand(): Command {
       0,
     )
     .option("--tag <name>", "put into the names of results, to tell other options apart")
+    .option(
+      "--reference <file>",
+      "whole network that losses are counted against: the same layers, trained for as long as model and cut together, say; default: the model",
+    )
     .addOption(
       new Option("--add <name=file>", "another float network for the report; may be given again")
         .default([], "none")

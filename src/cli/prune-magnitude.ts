@@ -48,9 +48,9 @@ function parseBlockOption(text: string): Block {
   }
 }
 
-/** Epochs of rising sparsity: half of all where the user does not say. */
+/** Epochs of rising sparsity: half of all, at least one, where the user does not say. */
 function rampOf({ ramp, epochs }: PruneMagnitudeOptions): number {
-  const length = ramp ?? epochs / 2;
+  const length = ramp ?? Math.max(1, epochs / 2);
   if (length <= epochs) return length;
   throw new ThumbnetError(`--ramp ${length} is longer than --epochs ${epochs}`);
 }
@@ -191,7 +191,7 @@ export function pruneMagnitudeCommand(): Command {
         .default("global"),
     )
     .option("--first-layer", "prune the first layer too")
-    .option("--ramp <epochs>", "in which sparsity rises; default: half of all", parseNumber(0.01, 100000))
+    .option("--ramp <epochs>", "in which sparsity rises; default: half of all", parseNumber(1, 100000))
     .option(
       "--every <steps>",
       "the choice of what is zero is made anew while sparsity rises",

@@ -1,7 +1,13 @@
 export { ThumbnetError } from "../errors.ts";
 export { cutNetwork, freshHead, type PlainNetwork } from "./depth/cut-network.ts";
 export { type Cut, cuts, findCut } from "./depth/cuts.ts";
-export { type AddedNetwork, type DepthHooks, type DepthOptions, pruneDepth } from "./depth/depth.ts";
+export {
+  type AddedNetwork,
+  type DepthComparison,
+  type DepthHooks,
+  type DepthOptions,
+  pruneDepth,
+} from "./depth/depth.ts";
 export { HEADS, type HeadOptions, headFor } from "./depth/heads.ts";
 export { PUBLISHED, PUBLISHED_SOURCE, type PublishedSet } from "./depth/published.ts";
 export type { DepthReport, ReportEntry } from "./depth/report.ts";

@@ -219,8 +219,8 @@ describe("thumbnet exits tune", () => {
       return [code, stderr.trim()];
     };
     expect(error(...tuning("bad.tflite"))).toEqual([
-      1,
-      expect.stringContaining("Give one of --target-accuracy"),
+      2,
+      expect.stringMatching(/^thumbnet: what is wanted of the exits\? Give one of --target-accuracy/),
     ]);
     expect(error(...tuning("bad.tflite", "--target-loss", "1", "--target-macs", "5"))).toEqual([
       2,

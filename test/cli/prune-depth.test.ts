@@ -80,6 +80,45 @@ describe("thumbnet prune depth", () => {
     );
   }, 120000);
 
+  test("another whole network to count losses against, and reports of several networks put together", () => {
+    const second = folder.write(
+      "second.ckpt",
+      encodeCheckpoint({
+        meta: { kind: "network", description: dscnn({ filters: 8, blocks: 2 }), classes: [], origin: null },
+        tensors: randomParameters(dscnn({ filters: 8, blocks: 2 }), 4),
+      }),
+    );
+    const one = thumbnetJson(...command("one", "--cut", "conv1", "--reference", second));
+    expect(one.isReference).toBe(true);
+    const two = thumbnetJson(
+      ...["prune", "depth", second, "--data", data, "--out", folder.path("two"), ...FAST],
+      ...["--cut", "conv1", "--reference", model, "--seed", "2"],
+    );
+    const both = ["prune", "report", folder.path("one"), folder.path("two"), "--out", folder.path("both")];
+    const [whole, cut] = thumbnetJson(...both).entries;
+    const values = (
+      entries: readonly { accuracy: { validation: { int8: { accuracy: unknown } } } }[],
+      i = 0,
+    ) => entries[i]!.accuracy.validation.int8.accuracy;
+    expect(values([whole])).toMatchObject({
+      values: [one, two].flatMap(({ entries }) => (values(entries) as { values: number[] }).values),
+    });
+    expect(cut.seeds).toEqual([1, 2]);
+    const text = thumbnet(...both);
+    expect(text.stdout).toMatch(/\nwhole +\d+\.\d\d ± \d+\.\d\d /);
+    expect(text.stdout).toMatch(
+      /both\/report\.html and report\.json: accuracies are of the validation examples\n$/,
+    );
+
+    const narrow = writeNetwork("narrower.ckpt", dscnn({ filters: 4, blocks: 2 }));
+    expect(thumbnetError(...command("none", "--reference", narrow))).toMatch(
+      /^thumbnet: dscnn-4x2: has .*; the network that is cut, dscnn-8x2, has .*: losses are counted against the same network\n$/,
+    );
+    expect(thumbnetError("prune", "report", folder.path("nothing"), "--out", folder.path("both"))).toMatch(
+      /nothing: /,
+    );
+  }, 120000);
+
   test("what is wrong is one clear line", () => {
     expect(thumbnetError(...command("none", "--cut", "block7"))).toMatch(
       /^thumbnet: dscnn-8x2: no cut "block7"; there are: conv1, block1, block2\n$/,

@@ -6,7 +6,7 @@ import { NO_VARIANT, Preparer } from "../../src/prune/depth/features.ts";
 import { writeDepthReport } from "../../src/prune/depth/write-report.ts";
 import { trainingBackend } from "../../src/train/backend.ts";
 import { readNetwork } from "../../src/train/checkpoint.ts";
-import type { TrainOptions } from "../../src/train/loop.ts";
+import { type TrainOptions, train } from "../../src/train/loop.ts";
 import { Network } from "../../src/train/network.ts";
 import { temporaryFolder } from "../cli/cli.ts";
 import { randomParameters, SHORT_TRAINING, smallNetwork, stripeSet } from "../support/networks.ts";
@@ -204,7 +204,7 @@ test("a run over all cuts that was stopped goes on, and results that are there s
 test("runs of several seeds become one entry of the report, beside the whole network", async () => {
   const { out } = await prune({ heads: ["4"] });
   await prune({ heads: ["4"], train: { ...OPTIONS.train, seed: 2 } }, {}, out);
-  const report = await writeDepthReport(out, NETWORK);
+  const report = await writeDepthReport(out);
   expect(report.entries.map(({ name, seeds }) => [name, seeds])).toEqual([
     ["whole", []],
     ["block1", [1, 2]],
@@ -219,6 +219,78 @@ test("runs of several seeds become one entry of the report, beside the whole net
   expect(page.match(/<svg viewBox="0 0 560/g)).toHaveLength(6);
   expect(page).not.toMatch(/<script|https?:\/\/|src=/);
   expect(existsSync(join(out, "block1-4-frozen-seed2/int8.tflite"))).toBe(true);
+});
+
+describe("another whole network as reference", () => {
+  const cutFile = "block1-8-frozen-seed1/best.ckpt";
+
+  test("losses are counted against it, and the cut is the model's own", async () => {
+    const trained = new Network(NETWORK, PLAIN.parameters, "reference/");
+    await train(trained, stripeSet(), newFolder(), OPTIONS.train);
+    const reference = { ...PLAIN, parameters: trained.parameters() };
+    trained.dispose();
+    const { out } = await prune({});
+    const alone = (await writeDepthReport(out)).entries;
+    const { parameters } = await readNetwork(join(out, cutFile));
+    const state = lastOf(out, "block1-8-frozen-seed1");
+    const epochs: number[] = [];
+    const hooks: DepthHooks = { onEpoch: (_, { epoch }) => epochs.push(epoch) };
+    await pruneDepth(PLAIN, null, stripeSet(), out, OPTIONS, hooks, { reference });
+    // What was trained already is only measured again.
+    expect(epochs).toEqual([]);
+    expect(lastOf(out, "block1-8-frozen-seed1").equals(state)).toBe(true);
+    expect((await readNetwork(join(out, cutFile))).parameters).toEqual(parameters);
+    const report = await writeDepthReport(out);
+    expect(report.isReference).toBe(true);
+    const accuracies = report.entries.map(({ accuracy }) => accuracy.validation!.float);
+    const other = newFolder();
+    await pruneDepth(reference, null, stripeSet(), other, OPTIONS);
+    const [theirs] = (await writeDepthReport(other)).entries;
+    expect(accuracies[0]).toEqual(theirs!.accuracy.validation!.float);
+    expect(accuracies[1]!.accuracy).toEqual(alone[1]!.accuracy.validation!.float.accuracy);
+    expect(accuracies[1]!.loss!.mean).toBeCloseTo(
+      accuracies[0]!.accuracy.mean - accuracies[1]!.accuracy.mean,
+      6,
+    );
+    expect(accuracies[1]!.loss).not.toEqual(alone[1]!.accuracy.validation!.float.loss);
+    expect(readFileSync(join(out, "report.html"), "utf8")).toContain("not the network that was cut");
+  });
+
+  test("it must have the same layers", async () => {
+    const description = smallNetwork({ filters: 6 });
+    const wider = { description, parameters: randomParameters(description, 1) };
+    await expect(
+      pruneDepth(PLAIN, null, stripeSet(), newFolder(), OPTIONS, {}, { reference: wider }),
+    ).rejects.toThrow(/losses are counted against the same network$/);
+  });
+});
+
+test("folders of networks that differ by seed become one report of means, each cut beside its own", async () => {
+  const folders = [newFolder(), newFolder()];
+  for (const [i, out] of folders.entries()) {
+    const plain = { ...PLAIN, parameters: randomParameters(NETWORK, 20 + i) };
+    await pruneDepth(plain, null, stripeSet(), out, OPTIONS);
+  }
+  const each = await Promise.all(folders.map((out) => writeDepthReport(out)));
+  const merged = join(newFolder(), "merged");
+  const report = await writeDepthReport(merged, folders);
+  expect(report.entries.map(({ name }) => name)).toEqual(["whole", "block1"]);
+  for (const [e, entry] of report.entries.entries()) {
+    const values = each.map(({ entries }) => entries[e]!.accuracy.validation!.float);
+    const { accuracy, loss } = entry.accuracy.validation!.float;
+    expect(accuracy.values).toEqual(values.flatMap((one) => one.accuracy.values));
+    if (e > 0) expect(loss!.values).toEqual(values.flatMap((one) => one.loss!.values));
+  }
+  expect(report.entries[1]!.seeds).toEqual([1, 1]);
+  expect(existsSync(join(merged, "report.html"))).toBe(true);
+
+  await expect(writeDepthReport(merged, [folders[0]!, newFolder()])).rejects.toThrow(
+    /holds no result of a whole network; give folders of prune depth$/,
+  );
+  const { out: otherwise } = await prune({ measure: { ...OPTIONS.measure, calibration: 19 } });
+  await expect(writeDepthReport(merged, [folders[0]!, otherwise])).rejects.toThrow(
+    /differs from .* in how it was measured: .*"calibration":19.* and .*"calibration":20/,
+  );
 });
 
 test("a folder of another network, and a data set of other classes, are refused", async () => {

@@ -3,15 +3,16 @@ import { join } from "node:path";
 import { makeFolder, writeWhole } from "../../data/files.ts";
 import { type TrainingSet, UNLABELLED } from "../../data/training-set.ts";
 import { ThumbnetError } from "../../errors.ts";
+import { formatShape } from "../../graph/shape.ts";
 import { writeNetwork } from "../../train/checkpoint.ts";
 import { FLOAT_FILE, INT8_FILE } from "../../train/exported-files.ts";
 import { BEST_FILE, checkFit, type EpochReport, type StepReport, type TrainHooks } from "../../train/loop.ts";
-import { networkCost } from "../../train/network/description.ts";
+import { classCount, type NetworkDescription, networkCost } from "../../train/network/description.ts";
 import { parametersChecksum } from "../../train/network/parameters.ts";
 import { Network } from "../../train/network.ts";
 import { type Measurement, type MeasureOptions, measureNetwork } from "../measure.ts";
 import { type PlainNetwork, tailOf } from "./cut-network.ts";
-import { type Cut, chooseCuts } from "./cuts.ts";
+import { type Cut, chooseCuts, cuts } from "./cuts.ts";
 import { PreparedStore } from "./features.ts";
 import { headFor } from "./heads.ts";
 import {
@@ -60,6 +61,16 @@ export interface AddedNetwork {
   readonly network: PlainNetwork;
 }
 
+/** What cuts are measured beside. */
+export interface DepthComparison {
+  /**
+   * The whole network that losses are counted against, where it is not the one that is cut: the same layers, trained
+   * for as long as network and cut together, say.
+   */
+  readonly reference?: PlainNetwork | null;
+  readonly added?: readonly AddedNetwork[];
+}
+
 export const WHOLE_FOLDER = "whole";
 
 interface Job {
@@ -75,6 +86,8 @@ const inPath = (text: string) => text.replace(/[^\w.]+/g, "_");
 
 class DepthPruning {
   readonly #source: CutSource;
+  /** The whole network that all are compared with. */
+  readonly #whole: PlainNetwork;
   readonly #out: string;
   readonly #options: DepthOptions;
   readonly #hooks: DepthHooks;
@@ -82,19 +95,20 @@ class DepthPruning {
   /** Measured when it is first asked for: where all results are there already, it need not be. */
   #reference: Measurement | null = null;
 
-  constructor(source: CutSource, out: string, options: DepthOptions, hooks: DepthHooks) {
+  constructor(source: CutSource, whole: PlainNetwork, out: string, options: DepthOptions, hooks: DepthHooks) {
     this.#source = source;
+    this.#whole = whole;
     this.#out = out;
     this.#options = options;
     this.#hooks = hooks;
-    const { cuts, heads, frozen, lesson, tag, train } = options;
+    const { heads, frozen, lesson, tag, train } = options;
     const variant = [
       frozen ? "frozen" : "unfrozen",
       ...(lesson ? ["distilled"] : []),
       ...(tag === undefined ? [] : [tag]),
       `seed${train.seed}`,
     ];
-    this.#jobs = chooseCuts(source.plain.description, cuts).flatMap((cut) =>
+    this.#jobs = chooseCuts(source.plain.description, options.cuts).flatMap((cut) =>
       heads.map((head) => ({
         cut,
         name: [cut.name, head, ...variant].map(inPath).join("-"),
@@ -119,7 +133,7 @@ class DepthPruning {
 
   /** @returns whether all was done, and not stopped by the signal */
   async run(added: readonly AddedNetwork[]): Promise<boolean> {
-    await this.#whole();
+    await this.#keepWhole();
     for (const network of added) await this.#added(network);
     for (const index of this.#jobs.keys()) {
       if (this.#hooks.signal?.aborted || !(await this.#job(index))) return false;
@@ -132,13 +146,13 @@ class DepthPruning {
     const { plain, data } = this.#source;
     const { name } = plain.description;
     const from = { name, checksum: parametersChecksum(plain.parameters) };
-    return { from, data: data.name, measure: this.#options.measure };
+    const other = this.#whole !== plain && { reference: parametersChecksum(this.#whole.parameters) };
+    return { from, ...other, data: data.name, measure: this.#options.measure };
   }
 
   async #measureWhole(): Promise<Measurement> {
     if (this.#reference === null) {
-      const { plain } = this.#source;
-      this.#reference = await this.#measure(plain, null, WHOLE_FOLDER);
+      this.#reference = await this.#measure(this.#whole, null, WHOLE_FOLDER);
     }
     return this.#reference;
   }
@@ -167,7 +181,7 @@ class DepthPruning {
     await this.#hooks.onResult?.();
   }
 
-  async #whole(): Promise<void> {
+  async #keepWhole(): Promise<void> {
     const identity = this.#shared();
     const found = await readRecord(join(this.#out, WHOLE_FOLDER));
     if (found !== null && isSame(found.identity, identity)) return;
@@ -178,9 +192,13 @@ class DepthPruning {
       );
     }
     const measured = await this.#measureWhole();
+    const { description } = this.#whole;
     await this.#keep(WHOLE_FOLDER, measured, {
       kind: "whole",
-      network: this.#source.plain.description.name,
+      network: description.name,
+      inputShape: description.inputShape,
+      classes: classCount(description),
+      cuts: cuts(description).map(({ name }) => name),
       identity,
       command: this.#options.command ?? null,
       figures: measured.figures,
@@ -256,6 +274,19 @@ class DepthPruning {
   }
 }
 
+/** @throws ThumbnetError where the networks are not of the same layers */
+export function checkReference({ description: own }: PlainNetwork, { description }: PlainNetwork): void {
+  const inWords = (network: NetworkDescription) => {
+    const { macs, kerasParameters } = networkCost(network);
+    const [shape, classes] = [formatShape(network.inputShape), classCount(network)];
+    return `${kerasParameters} parameters and ${macs} multiply-accumulates from ${shape} to ${classes} classes`;
+  };
+  if (inWords(own) === inWords(description)) return;
+  throw new ThumbnetError(
+    `${description.name}: has ${inWords(description)}; the network that is cut, ${own.name}, has ${inWords(own)}: losses are counted against the same network`,
+  );
+}
+
 /**
  * Prunes a network in depth (De Leon and Atienza 2022): after each cut a small head is trained, on a frozen tail or
  * together with it, from the labels or from what a teacher answers; then the shortened network is quantised and
@@ -273,9 +304,10 @@ export async function pruneDepth(
   out: string,
   options: DepthOptions,
   hooks: DepthHooks = {},
-  added: readonly AddedNetwork[] = [],
+  { reference = null, added = [] }: DepthComparison = {},
 ): Promise<boolean> {
   checkFit(plain.description, data);
+  if (reference !== null) checkReference(plain, reference);
   if (teacher !== null) checkFit(teacher.description, data);
   if (options.lesson === null && data.train.labels.includes(UNLABELLED)) {
     throw new ThumbnetError(`${data.name}: has examples without a class, which only a teacher can answer`);
@@ -294,7 +326,7 @@ export async function pruneDepth(
       prepared: new PreparedStore(),
       ...(hooks.batches && { batches: hooks.batches }),
     };
-    return await new DepthPruning(source, out, options, hooks).run(added);
+    return await new DepthPruning(source, reference ?? plain, out, options, hooks).run(added);
   } finally {
     network.dispose();
     other?.dispose();

@@ -6,7 +6,7 @@ import { formatJson } from "../../report/json.ts";
 import type { Figures } from "../measure.ts";
 
 export const RECORD_FILE = "result.json";
-const FORMAT = 1;
+const FORMAT = 2;
 
 interface Common {
   /** What makes it this result: plain data, compared as JSON. */
@@ -19,6 +19,11 @@ interface Common {
 export interface WholeRecord extends Common {
   readonly kind: "whole";
   readonly network: string;
+  /** [height, width, channels] */
+  readonly inputShape: readonly number[];
+  readonly classes: number;
+  /** Names of all places where it can be cut, first to last. */
+  readonly cuts: readonly string[];
 }
 
 /** A network that was not made here, measured for comparison. */

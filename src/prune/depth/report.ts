@@ -55,6 +55,8 @@ export interface ReportEntry {
 
 export interface DepthReport {
   readonly network: string;
+  /** Whether cuts are compared with another whole network than the one that was cut. */
+  readonly isReference: boolean;
   readonly data: string;
   /** What plots and the Pareto front are of: evaluation, else test, where every network was measured on it. */
   readonly part: MeasuredPart;
@@ -156,14 +158,10 @@ function isParetoOptimal(
 }
 
 /** @throws ThumbnetError when there is no result of a whole network among them */
-export function depthReport(
-  records: readonly DepthRecord[],
-  inputShape: readonly number[],
-  classes: number,
-  order: readonly string[],
-): DepthReport {
+export function depthReport(records: readonly DepthRecord[]): DepthReport {
   const whole = records.find((record) => record.kind === "whole");
   if (whole === undefined) throw new ThumbnetError("there is no result of the whole network to compare with");
+  const { cuts: order, classes } = whole;
   const groups = new Map<string, DepthRecord[]>();
   for (const record of records) {
     const key =
@@ -185,9 +183,10 @@ export function depthReport(
     );
   const part =
     PARTS.findLast((one) => entries.every(({ accuracy }) => accuracy[one] !== undefined)) ?? "validation";
-  const shape = JSON.stringify(inputShape);
+  const shape = JSON.stringify(whole.inputShape);
   return {
     network: whole.network,
+    isReference: whole.identity.reference !== undefined,
     data: String(whole.identity.data),
     part,
     entries: entries.map((entry) => ({

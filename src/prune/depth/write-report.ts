@@ -1,26 +1,62 @@
-/** Writes the report of a folder. */
+/** Writes the report of one or more folders of results. */
 import { join } from "node:path";
-import { writeWhole } from "../../data/files.ts";
+import { makeFolder, writeWhole } from "../../data/files.ts";
+import { ThumbnetError } from "../../errors.ts";
 import { formatJson } from "../../report/json.ts";
-import { classCount, type NetworkDescription } from "../../train/network/description.ts";
-import { cuts } from "./cuts.ts";
-import { readRecords } from "./records.ts";
+import { isSame, readRecords, type WholeRecord } from "./records.ts";
 import { type DepthReport, depthReport } from "./report.ts";
 import { depthReportPage } from "./report-html.ts";
 
 export const REPORT_JSON = "report.json";
 export const REPORT_PAGE = "report.html";
 
+/** What folders must agree on, to be put together. */
+function comparable({ inputShape, classes, cuts, identity, figures }: WholeRecord): Record<string, unknown> {
+  return {
+    "the input's shape": inputShape,
+    "the number of classes": classes,
+    "its cuts": cuts,
+    "its parameters": figures.kerasParameters,
+    "its multiply-accumulates": figures.macs,
+    "the data set": identity.data,
+    "how it was measured": identity.measure,
+    "whether the whole network is a --reference": identity.reference !== undefined,
+  };
+}
+
 /**
- * Puts all results of a folder into report.json and report.html.
+ * Puts all results of folders into report.json and report.html. Folders of networks that differ by seed only become one
+ * report of means and spreads; each cut is compared with the whole network of its own folder.
  *
- * @param network the whole one
- * @throws ThumbnetError when a file cannot be read or written, or the whole network has no result
+ * @param out a folder, made where it is missing
+ * @param folders of `pruneDepth`; default: `out`
+ * @throws ThumbnetError when a file cannot be read or written, a folder has no result of a whole network, or folders are
+ *   of different networks, data or ways of measuring
  */
-export async function writeDepthReport(out: string, network: NetworkDescription): Promise<DepthReport> {
-  const order = cuts(network).map(({ name }) => name);
-  const records = (await readRecords(out)).map(({ record }) => record);
-  const report = depthReport(records, network.inputShape, classCount(network), order);
+export async function writeDepthReport(
+  out: string,
+  folders: readonly string[] = [out],
+): Promise<DepthReport> {
+  const found = await Promise.all(
+    folders.map(async (folder) => {
+      const records = (await readRecords(folder)).map(({ record }) => record);
+      const whole = records.find((record) => record.kind === "whole");
+      if (whole === undefined) {
+        throw new ThumbnetError(`${folder}: holds no result of a whole network; give folders of prune depth`);
+      }
+      return { folder, records, whole: comparable(whole) };
+    }),
+  );
+  const [first] = found;
+  for (const { folder, whole } of found) {
+    const other = Object.keys(whole).find((key) => !isSame(whole[key], first!.whole[key]));
+    if (other === undefined) continue;
+    throw new ThumbnetError(
+      `${folder}: differs from ${first!.folder} in ${other}: ${JSON.stringify(whole[other])} and ${JSON.stringify(first!.whole[other])}; one report takes runs that differ by seed only`,
+    );
+  }
+  const report = depthReport(found.flatMap(({ records }) => records));
+  await makeFolder(out);
   await writeWhole(join(out, REPORT_JSON), formatJson(report));
   await writeWhole(join(out, REPORT_PAGE), depthReportPage(report));
   return report;

@@ -76,7 +76,9 @@ export class MagnitudePruner implements Constraint {
       throw new ThumbnetError(`${name}: a sparsity of ${sparsity}; it must be from 0 to below 1`);
     }
     if (!(ramp >= 1 && every >= 1)) {
-      throw new ThumbnetError(`${name}: a ramp of ${ramp} epochs, a choice every ${every} steps; 1 or more`);
+      throw new ThumbnetError(
+        `${name}: sparsity rises over ${ramp} epochs, and weights are chosen every ${every} steps; both must be 1 or more`,
+      );
     }
     this.#options = options;
     this.bestFrom = Math.ceil(ramp);
