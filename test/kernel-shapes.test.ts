@@ -41,7 +41,10 @@ const LAYERS: readonly Layer[] = [
   ...[1, 2, 3, 5, 33, 150].flatMap((pixels) =>
     [3, 5, 13, 27].map((width) => conv([1, pixels], width, width, [1, 1])),
   ),
-  ...[1, 2, 4, 6, 7, 9, 10, 12].map((width) => conv([1, 19], 11, width, [1, 1])),
+  ...[2, 4, 6, 7, 8, 10, 11, 12].flatMap((pixels) =>
+    [1, 2, 3, 4, 5, 6, 7, 8].map((over) => conv([1, pixels], 9, over + (pixels & 8), [1, 1])),
+  ),
+  ...Array.from({ length: 40 }, (_, i) => conv([1, 19], 11, i + 1, [1, 1])),
   conv([15, 15], 300, 11, [1, 1]),
   ...[1, 2, 4, 6].map((channels) => conv([13, 12], 3, channels, THREE, { stride: [2, 2] })),
   conv([20, 20], 300, 9, [1, 1]),
@@ -102,9 +105,13 @@ async function compare(layer: Layer, activation: Activation, seed: number): Prom
     const input = Int8Array.from({ length: plain.inputs[0]!.elements }, () =>
       isExtreme ? random.integer(0, 1) * 255 - 128 : random.integer(-128, 127),
     );
+    const what = `${nameOf(layer)}, ${activation}, extremes ${isExtreme}`;
     const [expected, found] = [plain.run(input), simd.run(input)];
     const wrong = found.findIndex((q, i) => q !== expected[i]);
-    expect(wrong, `${nameOf(layer)}, ${activation}, extremes ${isExtreme}: element ${wrong}`).toBe(-1);
+    expect(wrong, `${what}: element ${wrong}`).toBe(-1);
+    // What lies beside the output is left as it was.
+    const [before, after] = [plain, simd].map((model) => model.trace(input, { arena: true })[0]!.arena!);
+    expect(Buffer.compare(before!, after!), `${what}: arena`).toBe(0);
     for (const q of expected) seen.add(q);
   }
   return seen;

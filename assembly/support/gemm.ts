@@ -21,7 +21,7 @@ import {
   target,
 } from "./channels";
 import { addDot } from "./dot";
-import { isLeftOver, multiplyLanes } from "./lanes";
+import { MOST, multiplyLanes } from "./lanes";
 import { packBlock, setSumRange } from "./pack_block";
 import { expandRow, weightRow } from "./weight_rows";
 
@@ -158,47 +158,64 @@ export function groupBytes(depth: i32): i32 {
 export function widenGroups(target: usize, source: usize, depth: i32, pixels: i32): void {
   const last = source + (pixels - 1) * depth;
   for (; source <= last; ) {
-    const s1 = min(source + depth, last), s2 = min(s1 + depth, last), s3 = min(s2 + depth, last);
+    let s1 = source + depth, s2 = s1 + depth, s3 = s2 + depth;
+    if (s3 > last) {
+      s1 = min(s1, last);
+      s2 = min(s2, last);
+      s3 = last;
+    }
     for (let k = 0; k < depth; k += 8) {
       const a = v128.load_ext<i8>(source + k), b = v128.load_ext<i8>(s1 + k);
       const c = v128.load_ext<i8>(s2 + k), d = v128.load_ext<i8>(s3 + k);
       const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5), cd = v128.shuffle<i32>(c, d, 0, 4, 1, 5);
       v128.store(target, v128.shuffle<i64>(ab, cd, 0, 2));
       v128.store(target, v128.shuffle<i64>(ab, cd, 1, 3), 16);
-      const ef = v128.shuffle<i32>(a, b, 2, 6, 3, 7), gh = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
-      v128.store(target, v128.shuffle<i64>(ef, gh, 0, 2), 32);
-      v128.store(target, v128.shuffle<i64>(ef, gh, 1, 3), 48);
+      // Else nothing reads them.
+      if (k + 4 < depth) {
+        const ef = v128.shuffle<i32>(a, b, 2, 6, 3, 7), gh = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
+        v128.store(target, v128.shuffle<i64>(ef, gh, 0, 2), 32);
+        v128.store(target, v128.shuffle<i64>(ef, gh, 1, 3), 48);
+      }
       target += 64;
     }
     source = s3 + depth;
   }
 }
 
-/** All channels of `pixels` pixels that `widenGroups` made groups of; `window`, one run, and `target` are set. */
+/**
+ * All channels of `pixels` pixels that `widenGroups` made groups of; `window`, one run, and `target` are set, and outputs
+ * lie side by side. Stores are of whole vectors: what they overwrite of the next pixel is still to be done, and what
+ * lies behind the last one is put back.
+ */
 export function multiplyGroups(inputs: usize, pixels: i32, packed: usize, output: usize): void {
   const pairs = windowPairs();
   const step = blockBytes(pairs);
   const channels = target.channels;
-  const stride = <usize>target.stride;
+  const stride = <usize>channels;
   const group = <usize>groupBytes(window.length);
   const values = BLOCK_BYTES + COUNT_BYTES + offsetBytes(pairs);
   const isRagged = pixels % PIXELS != 0;
   const endInputs = inputs + <usize>((pixels + PIXELS - 1) / PIXELS) * group;
-  for (let first = 0; first < channels; first += CHANNELS) {
+  const behind = output + <usize>pixels * stride;
+  const saved = load<u64>(behind);
+  let end = channels;
+  const over = channels % CHANNELS;
+  const lastBlock = packed + <usize>(channels / CHANNELS) * step;
+  if (over != 0 && over <= MOST && isFloat(lastBlock) && load<i32>(lastBlock, BLOCK_BYTES) == pairs) {
+    end -= over;
+    const block = lastBlock + (<usize>(end - blockStart(end, channels)) << 2);
+    const weights = block + values;
+    const endWeights = weights + <usize>pairs * PAIR_BYTES;
+    multiplyLanes(over, inputs, endInputs, group, block, weights, endWeights, output + end, stride, behind - over);
+  }
+  for (let first = 0; first < end; first += CHANNELS) {
     const start = blockStart(first, channels);
-    const quick = isQuick(packed, channels - start);
+    const quick = isFloat(packed);
     const kept = load<i32>(packed + BLOCK_BYTES);
     const firstWeights = packed + values;
     const endWeights = firstWeights + <usize>kept * PAIR_BYTES;
     const isDense = kept == pairs;
     const last = output + start + <usize>(pixels - 1) * stride;
-    if (channels - first < CHANNELS && isDense && isFloat(packed) && isLeftOver(channels - first, channels)) {
-      const skip = <usize>(first - start) << 2;
-      const w = firstWeights + skip;
-      const end = w + (endWeights - firstWeights);
-      multiplyLanes(channels - first, inputs, endInputs, group, packed + skip, w, end, output + first, stride, last + (first - start));
-      return;
-    }
     let out = output + start;
     for (let at = inputs; at < endInputs; at += group) {
       let a0 = biasLow(packed), a1 = biasHigh(packed);
@@ -246,11 +263,12 @@ export function multiplyGroups(inputs: usize, pixels: i32, packed: usize, output
         out2 = min(out2, last);
         out3 = min(out3, last);
       }
-      storeFour(a0, a1, b0, b1, c0, c1, d0, d1, packed, quick, out, out1, out2, out3, channels - start);
+      storeFour(a0, a1, b0, b1, c0, c1, d0, d1, packed, quick, out, out1, out2, out3, CHANNELS);
       out = out3 + stride;
     }
     packed += step;
   }
+  store<u64>(behind, saved);
 }
 
 /** Output pixels in rows of `width`, and how their inputs lie: bytes from one to the next, and from a row's last to the next row's first. */
