@@ -15,13 +15,18 @@ const MESSAGES: Readonly<Record<string, string>> = {
   EROFS: "the disk is read-only",
 };
 
+/** What a file system error says, in words. */
+export function reasonOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return MESSAGES[code ?? ""] ?? message;
+}
+
 /** Puts the path before the message of a file system error. */
 export async function about<T>(path: string, action: Promise<T>): Promise<T> {
   try {
     return await action;
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new ThumbnetError(`${path}: ${MESSAGES[code ?? ""] ?? message}`);
+    throw new ThumbnetError(`${path}: ${reasonOf(error)}`);
   }
 }
 

@@ -1,9 +1,9 @@
 /** Unpacks gzipped tar archives (POSIX ustar, with the long names of pax and GNU). */
 import { createReadStream } from "node:fs";
-import { mkdir, open } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { createGunzip } from "node:zlib";
-import { about } from "../data/files.ts";
+import { about, makeFolder } from "../data/files.ts";
 import { ThumbnetError } from "../errors.ts";
 
 const BLOCK = 512;
@@ -111,7 +111,7 @@ async function unpack(reader: ByteReader, folder: string, strip: number): Promis
     // Folders come into being with what is in them; links and devices are left out.
     if (header.type === "0" && path !== null) {
       const target = join(folder, path);
-      if (!made.has(dirname(target))) await about(target, mkdir(dirname(target), { recursive: true }));
+      if (!made.has(dirname(target))) await makeFolder(dirname(target));
       made.add(dirname(target));
       const file = await about(target, open(target, "wx"));
       try {

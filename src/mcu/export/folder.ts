@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readdir, realpath, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve, sep } from "node:path";
-import { makeFolder } from "../../data/files.ts";
+import { makeFolder, reasonOf } from "../../data/files.ts";
 import { ThumbnetError } from "../../errors.ts";
 
 /** What every exported folder has: only a folder with it is replaced. */
@@ -82,6 +82,6 @@ export async function writeFolder(
     }
   } catch (error) {
     await rm(made, { recursive: true, force: true });
-    throw new ThumbnetError(`${path}: cannot be written: ${(error as Error).message}`);
+    throw new ThumbnetError(`${path}: cannot be written: ${reasonOf(error)}`);
   }
 }
