@@ -39,7 +39,7 @@ export interface ScatterOptions {
 
 const WIDTH = 560;
 const HEIGHT = 380;
-const MARGIN = { left: 62, right: 20, top: 34, bottom: 48 };
+const MARGIN = { left: 72, right: 20, top: 34, bottom: 48 };
 /** From this ratio of the largest to the smallest x on, the axis is logarithmic. */
 const LOGARITHMIC = 8;
 const FONT = 11;
