@@ -1,10 +1,9 @@
 /** The report of depth pruning as plain data: all results of a folder, runs that differ by seed only put together. */
-import { ThumbnetError } from "../../errors.ts";
 import { optionalSpread, type Spread, spread } from "../../report/spread.ts";
 import type { Figures, MeasuredPart } from "../measure.ts";
 import type { FormFigures, PartFigures } from "../score.ts";
 import { PUBLISHED, type PublishedSet } from "./published.ts";
-import type { CutRecord, DepthRecord } from "./records.ts";
+import type { CutRecord, DepthRecord, WholeRecord } from "./records.ts";
 
 export interface FormSummary {
   readonly accuracy: Spread;
@@ -157,10 +156,11 @@ function isParetoOptimal(
   });
 }
 
-/** @throws ThumbnetError when there is no result of a whole network among them */
-export function depthReport(records: readonly DepthRecord[]): DepthReport {
-  const whole = records.find((record) => record.kind === "whole");
-  if (whole === undefined) throw new ThumbnetError("there is no result of the whole network to compare with");
+/**
+ * @param records results of one network, or of several that differ by seed
+ * @param whole one of them: what all of them have in common
+ */
+export function depthReport(records: readonly DepthRecord[], whole: WholeRecord): DepthReport {
   const { cuts: order, classes } = whole;
   const groups = new Map<string, DepthRecord[]>();
   for (const record of records) {

@@ -44,18 +44,21 @@ export async function writeDepthReport(
       if (whole === undefined) {
         throw new ThumbnetError(`${folder}: holds no result of a whole network; give folders of prune depth`);
       }
-      return { folder, records, whole: comparable(whole) };
+      return { folder, records, whole, compared: comparable(whole) };
     }),
   );
-  const [first] = found;
-  for (const { folder, whole } of found) {
-    const other = Object.keys(whole).find((key) => !isSame(whole[key], first!.whole[key]));
+  const first = found[0]!;
+  for (const { folder, compared } of found) {
+    const other = Object.keys(compared).find((key) => !isSame(compared[key], first.compared[key]));
     if (other === undefined) continue;
     throw new ThumbnetError(
-      `${folder}: differs from ${first!.folder} in ${other}: ${JSON.stringify(whole[other])} and ${JSON.stringify(first!.whole[other])}; one report takes runs that differ by seed only`,
+      `${folder}: differs from ${first.folder} in ${other}: ${JSON.stringify(compared[other])} and ${JSON.stringify(first.compared[other])}; one report takes runs that differ by seed only`,
     );
   }
-  const report = depthReport(found.flatMap(({ records }) => records));
+  const report = depthReport(
+    found.flatMap(({ records }) => records),
+    first.whole,
+  );
   await makeFolder(out);
   await writeWhole(join(out, REPORT_JSON), formatJson(report));
   await writeWhole(join(out, REPORT_PAGE), depthReportPage(report));
