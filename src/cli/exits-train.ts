@@ -13,7 +13,7 @@ import { graphFromNetwork } from "../train/network/to-graph.ts";
 import { note, parseNumber, percent, print, printJson } from "./common.ts";
 import {
   addHeadOptions,
-  checkHeads,
+  checkHead,
   type HeadValues,
   headOptions,
   headQuantization,
@@ -53,7 +53,7 @@ async function trainCommand(model: string, options: ExitsTrainOptions): Promise<
     model,
     options,
     ({ description }) => {
-      for (const { cut, head } of options.exit) checkHeads([head], findCut(description, cut));
+      for (const { cut, head } of options.exit) checkHead(head, findCut(description, cut));
     },
   );
   const { data, job } = training;

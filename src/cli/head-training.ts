@@ -68,9 +68,9 @@ export function headQuantization(
 }
 
 /** @throws ThumbnetError where a head is none, or does not fit a cut */
-export function checkHeads(heads: readonly string[], { shape }: Cut): void {
+export function checkHead(head: string, { shape }: Cut): void {
   // Any number of classes: it decides about no head.
-  for (const head of heads) headFor(head, 2, shape);
+  headFor(head, 2, shape);
 }
 
 export type OpenedNetwork = Omit<TrainedNetwork, "origin">;

@@ -2,7 +2,7 @@ import { basename, join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { openEvaluationSet } from "../data/evaluation-set.ts";
 import type { TrainingSet } from "../data/training-set.ts";
-import { chooseCuts } from "../prune/depth/cuts.ts";
+import { chooseHeads } from "../prune/depth/cuts.ts";
 import type { AddedNetwork, DepthHooks, DepthOptions } from "../prune/depth/depth.ts";
 import { HEAD_HELP } from "../prune/depth/heads.ts";
 import type { DepthReport } from "../prune/depth/report.ts";
@@ -12,7 +12,7 @@ import { formatTable } from "../report/table.ts";
 import { jsonOption, note, parseNumber, print, printJson } from "./common.ts";
 import {
   addHeadOptions,
-  checkHeads,
+  checkHead,
   type HeadValues,
   headOptions,
   headQuantization,
@@ -110,7 +110,8 @@ async function prune(model: string, options: PruneDepthOptions): Promise<void> {
   const settings = depthOptions(options);
   let comparison: Comparison = { reference: null, added: [] };
   const { network, teacher, training, summary } = await openHeadTraining(model, options, async (network) => {
-    for (const cut of chooseCuts(network.description, options.cut)) checkHeads(options.head, cut);
+    for (const { cut, head } of chooseHeads(network.description, options.cut, options.head))
+      checkHead(head, cut);
     comparison = await openComparison(network, options);
   });
   const { pruneDepth } = await import("../prune/depth/depth.ts");
@@ -194,7 +195,12 @@ export function pruneDepthCommand(): Command {
         .default(["all"], "all")
         .argParser(parseList),
     )
-    .addOption(new Option("--head <kinds...>", HEAD_HELP).default(["dscnn32_16"], "dscnn32_16"))
+    .addOption(
+      new Option("--head <kinds...>", `${HEAD_HELP}; CUT=KIND: for one of the cuts`).default(
+        ["dscnn32_16"],
+        "dscnn32_16",
+      ),
+    )
     .option("--frozen", "leave the part that stays as it is (default)")
     .addOption(new Option("--unfrozen", "train it too").conflicts("frozen"))
     .option(

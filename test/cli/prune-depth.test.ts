@@ -126,6 +126,12 @@ describe("thumbnet prune depth", () => {
     expect(thumbnetError(...command("none", "--head", "huge"))).toMatch(
       /^thumbnet: no head "huge"; there are: dscnn32_16/,
     );
+    expect(thumbnetError(...command("none", "--head", "8", "conv1=huge"))).toMatch(
+      /^thumbnet: no head "huge"; there are: dscnn32_16/,
+    );
+    expect(thumbnetError(...command("none", "--cut", "conv1", "--head", "8", "block2=8"))).toMatch(
+      /^thumbnet: dscnn-8x2: head "block2=8" is for a cut that is not chosen; chosen: conv1\n$/,
+    );
     expect(existsSync(folder.path("none"))).toBe(false);
     expect(thumbnetError(...command("none", "--cut", ","))).toMatch(
       /option '--cut <names>' argument ',' is invalid\. It must be all, or names of cuts\.\n$/,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { cutNetwork } from "../../src/prune/depth/cut-network.ts";
-import { chooseCuts, cuts, findCut } from "../../src/prune/depth/cuts.ts";
+import { chooseCuts, chooseHeads, cuts, findCut } from "../../src/prune/depth/cuts.ts";
 import { HEADS, headFor } from "../../src/prune/depth/heads.ts";
 import { PUBLISHED } from "../../src/prune/depth/published.ts";
 import { layerShapes, type NetworkDescription, networkCost } from "../../src/train/network/description.ts";
@@ -65,6 +65,39 @@ describe("cuts", () => {
 });
 
 describe("heads", () => {
+  const chosen = (names: string[], heads: string[]) =>
+    chooseHeads(dscnn(), names, heads).map(({ cut, head }) => `${cut.name} ${head}`);
+
+  test("go to every cut, or to the one they name", () => {
+    expect(chosen(["block2", "block1"], ["8", "dense"])).toEqual([
+      "block2 8",
+      "block2 dense",
+      "block1 8",
+      "block1 dense",
+    ]);
+    expect(chosen(["block2", "block1"], ["8", "block2=32,14"])).toEqual([
+      "block2 8",
+      "block2 32,14",
+      "block1 8",
+    ]);
+    expect(chosen(["block1", "conv1"], ["conv1=36,32", "block1/pointwise/relu=8"])).toEqual([
+      "block1 8",
+      "conv1 36,32",
+    ]);
+  });
+
+  test("for a cut that is none, or is not chosen, and cuts without one, are errors", () => {
+    expect(() => chosen(["block1"], ["8", "block9=8"])).toThrow(
+      'dscnn-64x4: no cut "block9"; there are: conv1,',
+    );
+    expect(() => chosen(["block1", "conv1"], ["8", "block2=8"])).toThrow(
+      'dscnn-64x4: head "block2=8" is for a cut that is not chosen; chosen: block1, conv1',
+    );
+    expect(() => chosen(["block1", "conv1"], ["conv1=8", "conv1=4"])).toThrow(
+      'dscnn-64x4: no head for the cut "block1"; there are: conv1=8 conv1=4',
+    );
+  });
+
   const shapeAfter = (kind: string, cut: readonly [number, number, number]) => {
     const shapes = layerShapes({ name: kind, inputShape: cut, layers: headFor(kind, 7, cut) });
     return { last: shapes.at(-1), shapes: shapes.map((shape) => shape.join("x")) };

@@ -69,3 +69,41 @@ export function chooseCuts(network: NetworkDescription, names: readonly string[]
   if (chosen.length === 0) throw new ThumbnetError(`${network.name}: has no place to cut`);
   return chosen.filter((cut, i) => chosen.findIndex(({ layer }) => layer === cut.layer) === i);
 }
+
+/** A place to cut at, and the kind of head that goes there. */
+export interface CutHead {
+  readonly cut: Cut;
+  readonly head: string;
+}
+
+/**
+ * The heads of each chosen cut, in the order of the cuts.
+ *
+ * @param names see `chooseCuts`
+ * @param heads kinds of heads for all of the cuts, or for one: `CUT=KIND`
+ * @throws ThumbnetError where there is no such cut, a head is for a cut that is not chosen, or a cut has no head
+ */
+export function chooseHeads(
+  network: NetworkDescription,
+  names: readonly string[],
+  heads: readonly string[],
+): CutHead[] {
+  const chosen = chooseCuts(network, names);
+  const wanted = heads.map((text) => {
+    const [, name, own] = /^([^=]+)=(.*)$/.exec(text) ?? [];
+    if (name === undefined || own === undefined) return { head: text, layer: null };
+    const { layer } = findCut(network, name);
+    if (chosen.some((cut) => cut.layer === layer)) return { head: own, layer };
+    const others = chosen.map((cut) => cut.name).join(", ");
+    throw new ThumbnetError(
+      `${network.name}: head "${text}" is for a cut that is not chosen; chosen: ${others}`,
+    );
+  });
+  return chosen.flatMap((cut) => {
+    const own = wanted.filter(({ layer }) => layer === null || layer === cut.layer);
+    if (own.length > 0) return own.map(({ head }) => ({ cut, head }));
+    throw new ThumbnetError(
+      `${network.name}: no head for the cut "${cut.name}"; there are: ${heads.join(" ")}`,
+    );
+  });
+}

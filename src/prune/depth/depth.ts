@@ -12,7 +12,7 @@ import { parametersChecksum } from "../../train/network/parameters.ts";
 import { Network } from "../../train/network.ts";
 import { type Measurement, type MeasureOptions, measureNetwork } from "../measure.ts";
 import { type PlainNetwork, tailOf } from "./cut-network.ts";
-import { type Cut, chooseCuts, cuts } from "./cuts.ts";
+import { type Cut, chooseHeads, cuts } from "./cuts.ts";
 import { PreparedStore } from "./features.ts";
 import { headFor } from "./heads.ts";
 import {
@@ -28,7 +28,7 @@ import { type CutOptions, type CutSource, cutIdentity, trainCut } from "./train-
 export interface DepthOptions extends Omit<CutOptions, "head"> {
   /** Names of cuts; `all`: every one that shortens the network. */
   readonly cuts: readonly string[];
-  /** Kinds of heads; each cut is trained with each. */
+  /** Kinds of heads, each for every cut, or `CUT=KIND` for one; see `chooseHeads`. */
   readonly heads: readonly string[];
   /** Put into the names of folders, to tell series with other options apart. */
   readonly tag?: string;
@@ -101,21 +101,20 @@ class DepthPruning {
     this.#out = out;
     this.#options = options;
     this.#hooks = hooks;
-    const { heads, frozen, lesson, tag, train } = options;
+    const { frozen, lesson, tag, train } = options;
     const variant = [
       frozen ? "frozen" : "unfrozen",
       ...(lesson ? ["distilled"] : []),
       ...(tag === undefined ? [] : [tag]),
       `seed${train.seed}`,
     ];
-    this.#jobs = chooseCuts(source.plain.description, options.cuts).flatMap((cut) =>
-      heads.map((head) => ({
-        cut,
-        name: [cut.name, head, ...variant].map(inPath).join("-"),
-        options: { ...options, head },
-        cost: this.#cost(cut, head),
-      })),
-    );
+    const { description } = source.plain;
+    this.#jobs = chooseHeads(description, options.cuts, options.heads).map(({ cut, head }) => ({
+      cut,
+      name: [cut.name, head, ...variant].map(inPath).join("-"),
+      options: { ...options, head },
+      cost: this.#cost(cut, head),
+    }));
   }
 
   /** Learning costs three times what answering does. @throws ThumbnetError when there is no such head */
