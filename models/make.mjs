@@ -2,12 +2,12 @@
  * Makes what a folder of models holds again: trains, prunes or tunes, quantises, measures, copies, and writes the
  * figures into the folder's README.
  *
- *   node models/make.mjs NAME [--data DIR] [--work DIR] [--from PATH] [--out DIR] [--no-test]
+ *   node models/make.mjs NAME [--data DIR] [--work DIR] [--out DIR] [--no-test]
  *
  * NAME      a recipe: kws, kws-exits, cifar10 or digits
  * --data    the training set; default: what `thumbnet fetch` gets, into the work folder
- * --work    where runs, checkpoints and the report go, which can be stopped and gone on with; default: build/models/NAME
- * --from    what is trained already: the checkpoint of the whole network, for kws-exits the folder of `exits train`
+ * --work    where runs, checkpoints and the report go, which can be stopped and gone on with; what is trained there
+ *           already stays; default: build/models and the name of the folder of the models
  * --out     default: the folder of the models
  * --no-test measures validation examples only
  *
@@ -31,7 +31,6 @@ const { values, positionals } = parseArgs({
   options: {
     data: { type: "string" },
     work: { type: "string" },
-    from: { type: "string" },
     out: { type: "string" },
     "no-test": { type: "boolean", default: false },
   },
@@ -39,17 +38,16 @@ const { values, positionals } = parseArgs({
 const name = positionals[0];
 const recipe = Object.hasOwn(RECIPES, name ?? "") ? RECIPES[name] : null;
 if (recipe === null || positionals.length > 1) {
-  fail(
-    `usage: node models/make.mjs ${Object.keys(RECIPES).join("|")} [--data DIR] [--work DIR] [--from PATH] [--out DIR]`,
-  );
+  fail(`usage: node models/make.mjs ${Object.keys(RECIPES).join("|")} [--data DIR] [--work DIR] [--out DIR]`);
 }
 /** Of the networks as they are shipped, and their card. */
-const source = join(MODELS, recipe.folder ?? name);
+const folder = recipe.folder ?? name;
+const source = join(MODELS, folder);
 const out = resolve(values.out ?? source);
-const work = resolve(values.work ?? join(MODELS, "../build/models", name));
+const work = resolve(values.work ?? join(MODELS, "../build/models", folder));
 const data = resolve(values.data ?? join(work, "data"));
-const trained = resolve(values.from ?? join(work, recipe.trained));
-for (const folder of [work, join(out, "float")]) mkdirSync(folder, { recursive: true });
+const trained = join(work, recipe.trained);
+for (const made of [work, join(out, "float")]) mkdirSync(made, { recursive: true });
 
 function fail(message) {
   console.error(message);
@@ -101,8 +99,7 @@ async function tuned() {
 }
 
 if (values.data === undefined && !existsSync(data)) thumbnet(["fetch", recipe.fetch, "--out", "DATA"]);
-const steps = [...(values.from === undefined ? recipe.train : []), ...(recipe.teach ?? [])];
-for (const step of steps) thumbnet(step);
+for (const step of recipe.train) thumbnet(step);
 const sections = await (recipe.tune ? tuned() : pruned());
 const card = fill(readFileSync(join(source, "README.md"), "utf8"), sections);
 writeFileSync(join(out, "README.md"), card);
