@@ -110,8 +110,8 @@ export function exitFigures(report, bytes, { ram, flash }) {
   return [stops, "", sizes].join("\n");
 }
 
-/** How a whole network was trained. */
-export function origin({ description, origin: { data: set, options, epoch, accuracy, ...rest } }) {
+/** How a whole network was trained, in its last run. */
+export function origin({ description, origin: { data: set, options, epoch, accuracy, init, ...rest } }) {
   const teaching = Object.keys(rest).length > 0 ? `, ${JSON.stringify(rest)}` : "";
   return [
     `The whole network (\`${description.name}\`) is from epoch ${epoch} of ${options.epochs}, seed ` +
