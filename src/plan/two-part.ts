@@ -137,16 +137,28 @@ function solveAll(steps: readonly Steps[], shifts: Shifts, order: number[]): Two
   return solved;
 }
 
+const realMultiplier = ({ multiplier, shift }: Multiplier) => multiplier * 2 ** (shift - 31);
+
+/** How far from the least output a channel's results can come before the clamp, and 2 for rounding. */
+function reachOf(channel: ExactChannel): number {
+  const scale = realMultiplier(channel);
+  const at = (sum: number) => Math.abs((sum + channel.bias) * scale + channel.zeroPoint - channel.low) + 2;
+  return Math.max(at(channel.sumMin), at(channel.sumMax));
+}
+
+/** By how much a channel's results are larger than what int32 holds with these shifts; up to 1: they are not. */
+export function overreach(channel: ExactChannel, { outputShift }: Shifts): number {
+  return (reachOf(channel) * 2 ** outputShift) / INT32;
+}
+
 /** The largest shift with which no reachable result leaves int32, and no first factor int16. */
 function largestOutputShift(steps: readonly Steps[]): number {
   let reach = 256;
   let largest = 2 ** -9;
   for (const { channel, least, most } of steps) {
     if (least === most) continue;
-    const scale = channel.multiplier * 2 ** (channel.shift - 31);
-    const at = (sum: number) => Math.abs((sum + channel.bias) * scale + channel.zeroPoint - channel.low) + 2;
-    largest = Math.max(largest, scale);
-    reach = Math.max(reach, at(channel.sumMin), at(channel.sumMax));
+    largest = Math.max(largest, realMultiplier(channel));
+    reach = Math.max(reach, reachOf(channel));
   }
   return Math.min(
     MAX_OUTPUT_SHIFT,

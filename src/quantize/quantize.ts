@@ -4,6 +4,7 @@ import { checkInt8 } from "../graph/check.ts";
 import type { Graph, Operator, OperatorKind, Quantization, Tensor } from "../graph/graph.ts";
 import { elementCount } from "../graph/shape.ts";
 import { withChipScales } from "./chip-scales.ts";
+import { equalized } from "./equalize.ts";
 import { activationInputs, FloatModel } from "./float-model.ts";
 import { activate, WEIGHTED, weightedSums } from "./float-operators.ts";
 import {
@@ -40,6 +41,9 @@ const KEEPS_AFFINE = new Set<OperatorKind>([
   "EXPAND_DIMS",
   "RELU6",
 ]);
+
+/** Each may narrow ranges, which makes sums larger beside them. */
+const EQUALIZING_PASSES = 3;
 
 const WHOLE: RangeOptions = { method: "minmax", outside: 0 };
 
@@ -122,7 +126,7 @@ class Quantizer {
     return this.#add({ name, shape, dtype, quantization, data });
   }
 
-  run(calibration: readonly Float32Array[], input: Affine | undefined, onOperator: () => void): Graph {
+  run(calibration: readonly Float32Array[], input: Affine | undefined, onOperator?: () => void): Graph {
     const { inputs, outputs, operators, name, exits } = this.#graph;
     const affine =
       input ??
@@ -137,7 +141,7 @@ class Quantizer {
         if (!operators.slice(i + 1).some((later) => later.inputs.includes(index)))
           this.#samples.delete(index);
       }
-      onOperator();
+      onOperator?.();
       return result;
     });
     const map = (indices: readonly number[]) => indices.map((index) => this.#index.get(index)!);
@@ -248,8 +252,8 @@ class Quantizer {
 /**
  * The int8 form of a float graph: weights symmetric with a scale for each output channel (fully connected layers:
  * one), biases int32, activations asymmetric with ranges from calibration examples. The whole network is run on all
- * examples, operator by operator, in float and as it will be quantised; from the difference biases are corrected. Some
- * scales are moved a little for the chip's sake: see chip-scales.ts.
+ * examples, operator by operator, in float and as it will be quantised; from the difference biases are corrected. For the
+ * chip's sake some channels are scaled (see equalize.ts), and some scales moved a little (chip-scales.ts).
  *
  * @param calibration inputs as the float network takes them; some hundreds of typical ones
  * @param onOperator called after each operator, for progress
@@ -259,7 +263,7 @@ export function quantizeGraph(
   graph: Graph,
   calibration: readonly Float32Array[],
   options: QuantizeOptions = {},
-  onOperator: () => void = () => {},
+  onOperator?: () => void,
 ): Graph {
   const { input, ...rest } = options;
   const quantizer = new Quantizer(graph, rest);
@@ -271,7 +275,13 @@ export function quantizeGraph(
       `${graph.name}: calibration example ${odd} must be ${elements} finite numbers, as the input takes`,
     );
   }
-  const result = withChipScales(quantizer.run(calibration, input, onOperator));
+  let result = quantizer.run(calibration, input, onOperator);
+  let float: Graph | null = graph;
+  for (let pass = 0; pass < EQUALIZING_PASSES && float !== null; pass++) {
+    float = equalized(float, result);
+    if (float !== null) result = new Quantizer(float, rest).run(calibration, input);
+  }
+  result = withChipScales(result);
   checkInt8(result);
   return result;
 }
