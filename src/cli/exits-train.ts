@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { makeFolder, writeWhole } from "../data/files.ts";
 import { tfliteFromGraph } from "../graph/to-tflite.ts";
-import { findCut } from "../prune/depth/cuts.ts";
+import { findCut, parseHead } from "../prune/depth/cuts.ts";
 import { HEAD_HELP } from "../prune/depth/heads.ts";
 import type { ExitTrainHooks, ExitTrainOptions } from "../prune/exits/train-exits.ts";
 import { quantizeOnSet } from "../quantize/from-set.ts";
@@ -37,9 +37,9 @@ interface ExitsTrainOptions extends HeadValues {
 const FILES = { network: "best.ckpt", float: "float.tflite", int8: "int8.tflite" } as const;
 
 function parseExit(text: string, before: readonly ExitOption[] = []): readonly ExitOption[] {
-  const match = /^([^=]+)=([^=]+)$/.exec(text);
-  if (match === null) throw new InvalidArgumentError("It must be CUT=HEAD, such as block1=48s2,48.");
-  return [...before, { cut: match[1]!, head: match[2]! }];
+  const { cut, head } = parseHead(text);
+  if (cut === null) throw new InvalidArgumentError("It must be CUT=HEAD, such as block1=48s2,48.");
+  return [...before, { cut, head }];
 }
 
 function exitOptions(options: ExitsTrainOptions): ExitTrainOptions {

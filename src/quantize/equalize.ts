@@ -8,6 +8,7 @@ import type { Graph, OperatorOf, Tensor } from "../graph/graph.ts";
 import { exactChannels, isWindowed, preferredShifts } from "../plan/for-chip.ts";
 import { lowerDepthwise } from "../plan/lower/windows.ts";
 import { overreach } from "../plan/two-part.ts";
+import { constantValues } from "./float-operators.ts";
 
 /** What is given beyond need: without the large values of these channels the output's range is chosen narrower. */
 const ROOM = 1.25;
@@ -18,17 +19,8 @@ function excesses(int8: Graph, op: OperatorOf<"DEPTHWISE_CONV_2D">): number[] | 
   const shifts = call && preferredShifts(call);
   const channels = call && exactChannels(call);
   if (!shifts || !channels) return null;
-  const found = channels.map((channel) => overreach(channel, shifts)).map((x) => (x > 1 ? ROOM * x : 1));
-  return found.some((x) => x > 1) ? found : null;
-}
-
-/** A constant float32 tensor of one reader times a factor for each element; null where it is none. */
-function scaled(graph: Graph, index: number, factor: (i: number) => number): Tensor | null {
-  const tensor = graph.tensors[index];
-  if (tensor === undefined || tensor.data === null || tensor.dtype !== "float32") return null;
-  if (graph.operators.filter((op) => op.inputs.includes(index)).length !== 1) return null;
-  const values = new Float32Array(tensor.data.slice().buffer).map((value, i) => value * factor(i));
-  return { ...tensor, data: new Uint8Array(values.buffer) };
+  const found = channels.map((channel) => overreach(channel, shifts));
+  return found.some((x) => x > 1) ? found.map((x) => (x > 1 ? ROOM * x : 1)) : null;
 }
 
 /** The constants that change, by index; null where the network would not be the same. */
@@ -37,22 +29,26 @@ function equalizedConstants(
   op: OperatorOf<"DEPTHWISE_CONV_2D">,
   by: readonly number[],
 ): Map<number, Tensor> | null {
-  const { activation } = op.options;
   const output = op.outputs[0]!;
-  const readers = graph.operators.filter(({ inputs }) => inputs.includes(output));
-  if (activation !== "NONE" && activation !== "RELU") return null;
-  if (graph.outputs.includes(output) || readers.length === 0) return null;
-  if (readers.some(({ kind }) => kind !== "CONV_2D")) return null;
-  const channels = by.length;
-  const less = (i: number) => 1 / by[i % channels]!;
-  const more = (i: number) => by[i % channels]!;
-  const constants = new Map<number, Tensor | null>();
-  for (const index of op.inputs.slice(1)) {
-    if (index >= 0) constants.set(index, scaled(graph, index, less));
-  }
-  for (const { inputs } of readers) constants.set(inputs[1]!, scaled(graph, inputs[1]!, more));
-  const all = [...constants.values()];
-  return all.includes(null) ? null : (constants as Map<number, Tensor>);
+  const readersOf = (tensor: number) => graph.operators.filter(({ inputs }) => inputs.includes(tensor));
+  const next = readersOf(output);
+  if (op.options.activation !== "NONE" && op.options.activation !== "RELU") return null;
+  if (graph.outputs.includes(output) || next.length === 0) return null;
+  if (next.some(({ kind }) => kind !== "CONV_2D")) return null;
+  const smaller = op.inputs.slice(1).filter((index) => index >= 0);
+  const larger = next.map(({ inputs }) => inputs[1]!);
+  const isOwn = (index: number) => graph.tensors[index]!.data !== null && readersOf(index).length === 1;
+  if (![...smaller, ...larger].every(isOwn)) return null;
+  const scaled = (index: number, factor: (channel: number) => number): [number, Tensor] => {
+    const tensor = graph.tensors[index]!;
+    // Output channels of depthwise weights and of biases come last, as input channels of convolutions do.
+    const values = constantValues(tensor).map((value, i) => value * factor(i % by.length));
+    return [index, { ...tensor, dtype: "float32", quantization: null, data: new Uint8Array(values.buffer) }];
+  };
+  return new Map([
+    ...smaller.map((index) => scaled(index, (channel) => 1 / by[channel]!)),
+    ...larger.map((index) => scaled(index, (channel) => by[channel]!)),
+  ]);
 }
 
 /**

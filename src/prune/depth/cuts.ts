@@ -70,6 +70,12 @@ export function chooseCuts(network: NetworkDescription, names: readonly string[]
   return chosen.filter((cut, i) => chosen.findIndex(({ layer }) => layer === cut.layer) === i);
 }
 
+/** Reads the kind of a head for any cut, or for one: `KIND`, `CUT=KIND`. */
+export function parseHead(text: string): { readonly cut: string | null; readonly head: string } {
+  const [, cut = null, head = text] = /^([^=]+)=([^=]+)$/.exec(text) ?? [];
+  return { cut, head };
+}
+
 /** A place to cut at, and the kind of head that goes there. */
 export interface CutHead {
   readonly cut: Cut;
@@ -90,10 +96,10 @@ export function chooseHeads(
 ): CutHead[] {
   const chosen = chooseCuts(network, names);
   const wanted = heads.map((text) => {
-    const [, name, own] = /^([^=]+)=(.*)$/.exec(text) ?? [];
-    if (name === undefined || own === undefined) return { head: text, layer: null };
+    const { cut: name, head } = parseHead(text);
+    if (name === null) return { head, layer: null };
     const { layer } = findCut(network, name);
-    if (chosen.some((cut) => cut.layer === layer)) return { head: own, layer };
+    if (chosen.some((cut) => cut.layer === layer)) return { head, layer };
     const others = chosen.map((cut) => cut.name).join(", ");
     throw new ThumbnetError(
       `${network.name}: head "${text}" is for a cut that is not chosen; chosen: ${others}`,
