@@ -256,6 +256,32 @@ describe("another whole network as reference", () => {
     expect(readFileSync(join(out, "report.html"), "utf8")).toContain("not the network that was cut");
   });
 
+  test("cuts of several networks stand beside it; what was counted against another one is left out", async () => {
+    const [first, second, reference] = [1, 2, 3].map((seed) => ({
+      ...PLAIN,
+      parameters: randomParameters(NETWORK, 40 + seed),
+    }));
+    const out = newFolder();
+    const cut = (network: typeof first, kind: string, other = reference) =>
+      pruneDepth(network!, null, stripeSet(), out, { ...OPTIONS, heads: [kind] }, {}, { reference: other! });
+    const names = async () => (await writeDepthReport(out)).entries.map(({ series }) => series);
+    await cut(first, "8");
+    await cut(second, "6");
+    const report = await writeDepthReport(out);
+    expect(await names()).toEqual(["", "6, frozen", "8, frozen"]);
+    const [whole, ...others] = report.entries.map(({ accuracy }) => accuracy.validation!.float);
+    for (const { accuracy, loss } of others) {
+      expect(loss!.mean).toBeCloseTo(whole!.accuracy.mean - accuracy.mean, 6);
+    }
+    await cut(second, "6", first);
+    expect(await names()).toEqual(["", "6, frozen"]);
+    await cut(first, "8", first);
+    expect(await names()).toEqual(["", "6, frozen", "8, frozen"]);
+    await expect(pruneDepth(second!, null, stripeSet(), out, OPTIONS)).rejects.toThrow(
+      /holds results of another network or data set; choose another folder$/,
+    );
+  });
+
   test("it must have the same layers", async () => {
     const description = smallNetwork({ filters: 6 });
     const wider = { description, parameters: randomParameters(description, 1) };

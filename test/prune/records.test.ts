@@ -9,8 +9,8 @@ test("a result that is damaged, or of another program, is refused by its name", 
   const path = folder.path("whole");
   mkdirSync(path);
   expect(await readRecord(path)).toBe(null);
-  const whole = { format: 2, kind: "whole", network: "n", identity: {}, command: null, figures: {} };
-  for (const content of ["{", "null", '{"format":2}', JSON.stringify({ ...whole, format: 1 })]) {
+  const whole = { format: 3, kind: "whole", network: "n", identity: {}, command: null, figures: {} };
+  for (const content of ["{", "null", '{"format":3}', JSON.stringify({ ...whole, format: 2 })]) {
     writeFileSync(`${path}/result.json`, content);
     await expect(readRecord(path)).rejects.toThrow(
       /whole\/result\.json: is no result of this version of thumbnet; remove it$/,

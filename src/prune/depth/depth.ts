@@ -143,10 +143,10 @@ class DepthPruning {
   /** What every result depends on. */
   #shared(): Record<string, unknown> {
     const { plain, data } = this.#source;
-    const { name } = plain.description;
-    const from = { name, checksum: parametersChecksum(plain.parameters) };
-    const other = this.#whole !== plain && { reference: parametersChecksum(this.#whole.parameters) };
-    return { from, ...other, data: data.name, measure: this.#options.measure };
+    const { description, parameters } = this.#whole;
+    const whole = { name: description.name, checksum: parametersChecksum(parameters) };
+    const reference = this.#whole !== plain;
+    return { whole, ...(reference && { reference }), data: data.name, measure: this.#options.measure };
   }
 
   async #measureWhole(): Promise<Measurement> {
@@ -185,7 +185,8 @@ class DepthPruning {
     const found = await readRecord(join(this.#out, WHOLE_FOLDER));
     if (found !== null && isSame(found.identity, identity)) return;
     const isOther = (key: string) => found !== null && !isSame(found.identity[key], identity[key]);
-    if (isOther("from") || isOther("data")) {
+    // With another reference, what was counted against the one before stays out of the report until it is counted anew.
+    if (isOther("data") || (isOther("whole") && !identity.reference)) {
       throw new ThumbnetError(
         `${this.#out}: holds results of another network or data set; choose another folder`,
       );

@@ -6,7 +6,7 @@ import { formatJson } from "../../report/json.ts";
 import type { Figures } from "../measure.ts";
 
 export const RECORD_FILE = "result.json";
-const FORMAT = 2;
+const FORMAT = 3;
 
 interface Common {
   /** What makes it this result: plain data, compared as JSON. */

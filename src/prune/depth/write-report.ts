@@ -26,7 +26,8 @@ function comparable({ inputShape, classes, cuts, identity, figures }: WholeRecor
 
 /**
  * Puts all results of folders into report.json and report.html. Folders of networks that differ by seed only become one
- * report of means and spreads; each cut is compared with the whole network of its own folder.
+ * report of means and spreads; each cut is compared with the whole network of its own folder. What was counted against
+ * another whole network, a reference that changed since, is left out.
  *
  * @param out a folder, made where it is missing
  * @param folders of `pruneDepth`; default: `out`
@@ -39,11 +40,12 @@ export async function writeDepthReport(
 ): Promise<DepthReport> {
   const found = await Promise.all(
     folders.map(async (folder) => {
-      const records = (await readRecords(folder)).map(({ record }) => record);
-      const whole = records.find((record) => record.kind === "whole");
+      const all = (await readRecords(folder)).map(({ record }) => record);
+      const whole = all.find((record) => record.kind === "whole");
       if (whole === undefined) {
         throw new ThumbnetError(`${folder}: holds no result of a whole network; give folders of prune depth`);
       }
+      const records = all.filter(({ identity }) => isSame(identity.whole, whole.identity.whole));
       return { folder, records, whole, compared: comparable(whole) };
     }),
   );
