@@ -194,7 +194,10 @@ export function networkFromGraph(graph: Graph): PlainNetwork {
   const importer = new Importer(graph);
   graph.operators.forEach((op, i) => {
     try {
-      if (tensors[op.outputs[0]!]!.dtype !== "float32") throw new ThumbnetError("is not float32");
+      const { dtype } = tensors[op.outputs[0]!]!;
+      if (dtype !== "float32") {
+        throw new ThumbnetError(`gives ${dtype}; supported: networks in float32, before they are quantised`);
+      }
       importer.operator(op);
     } catch (error) {
       if (!(error instanceof ThumbnetError)) throw error;
