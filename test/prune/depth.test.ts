@@ -230,7 +230,8 @@ describe("another whole network as reference", () => {
     const reference = { ...PLAIN, parameters: trained.parameters() };
     trained.dispose();
     const { out } = await prune({});
-    const alone = (await writeDepthReport(out)).entries;
+    const { entries: alone, isReference } = await writeDepthReport(out);
+    expect(isReference).toBe(false);
     const { parameters } = await readNetwork(join(out, cutFile));
     const state = lastOf(out, "block1-8-frozen-seed1");
     const epochs: number[] = [];
@@ -277,6 +278,7 @@ describe("another whole network as reference", () => {
     expect(await names()).toEqual(["", "6, frozen"]);
     await cut(first, "8", first);
     expect(await names()).toEqual(["", "6, frozen", "8, frozen"]);
+    expect((await writeDepthReport(out)).isReference).toBe(true);
     await expect(pruneDepth(second!, null, stripeSet(), out, OPTIONS)).rejects.toThrow(
       /holds results of another network or data set; choose another folder$/,
     );

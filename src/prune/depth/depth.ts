@@ -142,11 +142,10 @@ class DepthPruning {
 
   /** What every result depends on. */
   #shared(): Record<string, unknown> {
-    const { plain, data } = this.#source;
+    const { data } = this.#source;
     const { description, parameters } = this.#whole;
     const whole = { name: description.name, checksum: parametersChecksum(parameters) };
-    const reference = this.#whole !== plain;
-    return { whole, ...(reference && { reference }), data: data.name, measure: this.#options.measure };
+    return { whole, data: data.name, measure: this.#options.measure };
   }
 
   async #measureWhole(): Promise<Measurement> {
@@ -186,7 +185,7 @@ class DepthPruning {
     if (found !== null && isSame(found.identity, identity)) return;
     const isOther = (key: string) => found !== null && !isSame(found.identity[key], identity[key]);
     // With another reference, what was counted against the one before stays out of the report until it is counted anew.
-    if (isOther("data") || (isOther("whole") && !identity.reference)) {
+    if (isOther("data") || (isOther("whole") && this.#whole === this.#source.plain)) {
       throw new ThumbnetError(
         `${this.#out}: holds results of another network or data set; choose another folder`,
       );

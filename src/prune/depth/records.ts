@@ -88,3 +88,9 @@ export async function readRecords(folder: string): Promise<FoundRecord[]> {
 export function isSame(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(JSON.parse(JSON.stringify(b)));
 }
+
+/** Whether a network was cut from another one than its losses are counted against. */
+export function hasReference({ identity }: DepthRecord): boolean {
+  const { from } = (identity.cut ?? {}) as { from?: unknown };
+  return from !== undefined && !isSame(from, identity.whole);
+}

@@ -3,7 +3,7 @@ import { optionalSpread, type Spread, spread } from "../../report/spread.ts";
 import type { Figures, MeasuredPart } from "../measure.ts";
 import type { FormFigures, PartFigures } from "../score.ts";
 import { PUBLISHED, type PublishedSet } from "./published.ts";
-import type { CutRecord, DepthRecord, WholeRecord } from "./records.ts";
+import { type CutRecord, type DepthRecord, hasReference, type WholeRecord } from "./records.ts";
 
 export interface FormSummary {
   readonly accuracy: Spread;
@@ -186,7 +186,7 @@ export function depthReport(records: readonly DepthRecord[], whole: WholeRecord)
   const shape = JSON.stringify(whole.inputShape);
   return {
     network: whole.network,
-    isReference: whole.identity.reference !== undefined,
+    isReference: records.some(hasReference),
     data: String(whole.identity.data),
     part,
     entries: entries.map((entry) => ({

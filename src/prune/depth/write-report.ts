@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { makeFolder, writeWhole } from "../../data/files.ts";
 import { ThumbnetError } from "../../errors.ts";
 import { formatJson } from "../../report/json.ts";
-import { isSame, readRecords, type WholeRecord } from "./records.ts";
+import { type DepthRecord, hasReference, isSame, readRecords, type WholeRecord } from "./records.ts";
 import { type DepthReport, depthReport } from "./report.ts";
 import { depthReportPage } from "./report-html.ts";
 
@@ -11,7 +11,8 @@ export const REPORT_JSON = "report.json";
 export const REPORT_PAGE = "report.html";
 
 /** What folders must agree on, to be put together. */
-function comparable({ inputShape, classes, cuts, identity, figures }: WholeRecord): Record<string, unknown> {
+function comparable(whole: WholeRecord, records: readonly DepthRecord[]): Record<string, unknown> {
+  const { inputShape, classes, cuts, identity, figures } = whole;
   return {
     "the input's shape": inputShape,
     "the number of classes": classes,
@@ -20,7 +21,7 @@ function comparable({ inputShape, classes, cuts, identity, figures }: WholeRecor
     "its multiply-accumulates": figures.macs,
     "the data set": identity.data,
     "how it was measured": identity.measure,
-    "whether the whole network is a --reference": identity.reference !== undefined,
+    "whether the whole network is a --reference": records.some(hasReference),
   };
 }
 
@@ -46,7 +47,7 @@ export async function writeDepthReport(
         throw new ThumbnetError(`${folder}: holds no result of a whole network; give folders of prune depth`);
       }
       const records = all.filter(({ identity }) => isSame(identity.whole, whole.identity.whole));
-      return { folder, records, whole, compared: comparable(whole) };
+      return { folder, records, whole, compared: comparable(whole, records) };
     }),
   );
   const first = found[0]!;
